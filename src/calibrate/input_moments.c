@@ -114,6 +114,30 @@ void pare_input_moments_clear(pare_input_moments *moments) {
         moments->sums[i] = moments->within[i] = 0.0;
 }
 
+static pare_status sum_reals(double *values, double *half, int64_t width, pare_shard_sums *sums) {
+    pare_shard_sum sum = {.kind = PARE_SUM_DOUBLE, .values = values, .count = (size_t)width, .half = half};
+    return values ? pare_shard_sums_add(sums, &sum) : PARE_OK;
+}
+
+static pare_status sum_count(int64_t *value, int64_t *half, pare_shard_sums *sums) {
+    return pare_shard_sums_add(sums,
+                               &(pare_shard_sum){.kind = PARE_SUM_COUNT, .values = value, .count = 1, .half = half});
+}
+
+pare_status pare_input_moments_sum(pare_input_moments *moments, double *half_sums, int64_t *half_tokens,
+                                   pare_shard_sums *sums) {
+    if (!moments->width) return PARE_OK;
+    PARE_TRY(sum_reals(moments->squares, NULL, moments->width, sums));
+    PARE_TRY(sum_reals(moments->sums, half_sums, moments->width, sums));
+    PARE_TRY(sum_reals(moments->within, NULL, moments->width, sums));
+    PARE_TRY(sum_count(&moments->tokens, half_tokens, sums));
+    return sum_count(&moments->sequences, NULL, sums);
+}
+
+uint64_t pare_input_moments_sum_bytes(int64_t width, bool variance) {
+    return (uint64_t)width * sizeof(double) * (variance ? 3 : 1) + 2 * sizeof(int64_t);
+}
+
 pare_status pare_input_moments_add(const pare_backend *backend, const pare_inputs *inputs, int64_t length,
                                    pare_input_moments *moments) {
     if (inputs->width != moments->width)

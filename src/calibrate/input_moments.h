@@ -3,6 +3,7 @@
 #define PARE_CALIBRATE_INPUT_MOMENTS_H
 
 #include "calibrate/gram.h"
+#include "support/shards.h"
 
 typedef struct pare_input_moments {
     int64_t width, tokens, sequences;
@@ -15,6 +16,12 @@ typedef struct pare_input_moments {
 pare_status pare_input_moments_new(int64_t width, bool variance, pare_input_moments *out);
 void pare_input_moments_free(pare_input_moments *moments);
 void pare_input_moments_clear(pare_input_moments *moments);
+/* What adds up over the sequences, into `sums`; half_sums, half_tokens: those of the first half of the shards, or NULL.
+ */
+pare_status pare_input_moments_sum(pare_input_moments *moments, double *half_sums, int64_t *half_tokens,
+                                   pare_shard_sums *sums);
+/* Bytes of that. */
+uint64_t pare_input_moments_sum_bytes(int64_t width, bool variance);
 /* inputs: whole sequences of `length` tokens, else PARE_BAD_ARGUMENT. Sums in double, the same for any number of
  * threads. */
 pare_status pare_input_moments_add(const pare_backend *backend, const pare_inputs *inputs, int64_t length,

@@ -175,5 +175,6 @@ const pare_command pare_command_prune = {
         "or not at all; MODEL is never changed.",
     .examples = examples,
     .lists_methods = true,
+    .spread = true,
     .run = run,
 };

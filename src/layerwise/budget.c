@@ -3,6 +3,7 @@
 #include "repair/held_out.h"
 #include "support/memory.h"
 #include "support/order.h"
+#include "support/peer.h"
 
 /* Tokens in a micro-batch unless memory allows fewer: enough for products to run at full speed. */
 enum { TOKENS_AT_ONCE = 2048 };
@@ -51,6 +52,19 @@ static uint64_t statistics_bytes(const pare_layerwise_request *r) {
         if (!kind || !r->one_by_one) total += gram_elements(r, (pare_input_kind)kind) * sizeof(float);
     }
     return total;
+}
+
+/* What adds up over the sequences in one run over them, at most (sums.c). */
+static uint64_t summed_bytes(const pare_layerwise_request *r) {
+    const pare_model *model = r->source->model;
+    uint64_t d = model->config.hidden, total = statistics_bytes(r) + model->config.experts.count * sizeof(int64_t);
+    uint64_t compared = d * (uint64_t)pare_layerwise_widest(model) * sizeof(float) +
+                        pare_input_moments_sum_bytes((int64_t)d, true) + sizeof(double);
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
+        total += pare_input_moments_sum_bytes(0, true);
+    for (int role = 0; role < PARE_MATRIX_ROLES && r->needs.outputs; role++)
+        total += (uint64_t)pare_layerwise_widest(model) * sizeof(double);
+    return total + (r->two ? compared : 0);
 }
 
 /* Of the comparison with the dense model, and what follows from it; and of biases. */
@@ -109,8 +123,10 @@ int64_t pare_layerwise_half(const pare_layerwise_request *r) {
 static int64_t wanted_batch(const pare_layerwise_request *r) {
     int64_t usual = TOKENS_AT_ONCE / (r->length > 0 ? r->length : 1), wanted = r->micro_batch;
     if (!wanted) wanted = usual < 1 ? 1 : usual;
-    if (wanted > r->sequences) wanted = r->sequences;
-    if (r->held_out && wanted > r->sequences - pare_layerwise_half(r)) wanted = r->sequences - pare_layerwise_half(r);
+    pare_shards shards = pare_shards_alone(r->sequences, r->length);
+    if (wanted > pare_shard_most(&shards)) wanted = pare_shard_most(&shards);
+    if (shards.count == 1 && r->held_out && wanted > r->sequences - pare_layerwise_half(r))
+        wanted = r->sequences - pare_layerwise_half(r);
     return wanted < 1 ? 1 : wanted;
 }
 
@@ -125,9 +141,30 @@ static void add_experts(const pare_layerwise_request *r, pare_layerwise_memory *
     out->statistics += more * each;
 }
 
+/* So much of a limit is not there. */
+static pare_status refuse(const pare_layerwise_request *r, const pare_layerwise_memory *out) {
+    return pare_fail(PARE_OUT_OF_MEMORY,
+                     "%s %lld sequences of %lld tokens takes %.1f MiB, but the limit is %.1f MiB; raise --memory%s",
+                     r->doing, (long long)r->sequences, (long long)r->length, (double)in_memory(out) / 1048576.0,
+                     (double)r->limit / 1048576.0, r->advice);
+}
+
+/* What a rank holds: hidden states of its own sequences, and sums of its own shards. How the work is cut does not
+ * depend on that, so that the same comes out for any number of ranks. */
+static pare_status take_share(const pare_layerwise_request *r, pare_layerwise_memory *out) {
+    pare_shards shards = pare_shards_of(r->sequences, r->length);
+    if (pare_peer_count() == 1 || r->idle) return PARE_OK;
+    out->hidden = out->hidden / (uint64_t)r->sequences * (uint64_t)pare_shards_own(&shards);
+    out->statistics += pare_shard_sums_more_bytes(&shards, summed_bytes(r));
+    if (out->scratch) out->scratch = out->hidden + out->repaired;
+    return r->limit && in_memory(out) > r->limit ? refuse(r, out) : PARE_OK;
+}
+
 pare_status pare_layerwise_plan(const pare_layerwise_request *r, pare_layerwise_memory *out) {
+    pare_shards shards = pare_shards_alone(r->sequences, r->length);
     if (!r->idle) out->hidden = hidden_bytes(r);
     if (!r->idle) out->statistics += statistics_bytes(r) + target_bytes(r) + pare_layerwise_expert_bytes(r);
+    if (!r->idle) out->statistics += pare_shard_sums_bytes(&shards, summed_bytes(r));
     for (int file = 0; file <= (r->scratch != NULL); file++) {
         out->scratch = file ? out->hidden + out->repaired : 0;
         for (int64_t micro = wanted_batch(r);; micro = (micro + 1) / 2) {
@@ -135,15 +172,12 @@ pare_status pare_layerwise_plan(const pare_layerwise_request *r, pare_layerwise_
             out->activations = r->idle ? 0 : batch_bytes(r, micro);
             if (!r->limit || in_memory(out) <= r->limit) {
                 add_experts(r, out);
-                return PARE_OK;
+                return take_share(r, out);
             }
             if (micro <= 1 || r->micro_batch) break;
         }
     }
-    return pare_fail(PARE_OUT_OF_MEMORY,
-                     "%s %lld sequences of %lld tokens takes %.1f MiB, but the limit is %.1f MiB; raise --memory%s",
-                     r->doing, (long long)r->sequences, (long long)r->length, (double)in_memory(out) / 1048576.0,
-                     (double)r->limit / 1048576.0, r->advice);
+    return refuse(r, out);
 }
 
 static pare_status new_states(const pare_layerwise *l, const char *scratch, pare_layer_states *out) {
@@ -201,14 +235,19 @@ static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan
 
 pare_status pare_layerwise_new(const pare_layerwise_request *request, const pare_layerwise_memory *plan,
                                pare_repaired *repaired, pare_layerwise *out) {
+    pare_shards shards = pare_shards_of(request->sequences, request->length);
+    int64_t first = pare_shard_begin(&shards, shards.first), own = pare_shards_own(&shards);
     *repaired = (pare_repaired){0};
     *out = (pare_layerwise){.asked = *request,
+                            .shards = shards,
                             .model = request->source->model,
                             .backend = request->source->backend,
-                            .tokens = request->sequences * request->length,
+                            .tokens = own * request->length,
                             .hidden = request->source->model->config.hidden,
                             .micro_batch = plan->micro_batch,
                             .repaired = repaired};
+    out->asked.sequences = own;
+    if (first) out->asked.ids += first * request->length;
     out->observer = pare_layerwise_observer(out);
     pare_residency_open(out->model, &out->residency);
     pare_status status = allocate(out, plan);
@@ -235,6 +274,7 @@ void pare_layerwise_free(pare_layerwise *l) {
         pare_free(all[i]);
     pare_layerwise_intercept_free(l);
     pare_layerwise_experts_free(l);
+    pare_shard_sums_free(&l->sums);
     free_states(&l->pruned);
     free_states(&l->dense);
     pare_walk_free(&l->walk);

@@ -69,6 +69,8 @@ pare_status pare_layerwise_experts_count(pare_layerwise *l);
 pare_status pare_layerwise_experts_watch(pare_layerwise *l, uint32_t first, uint32_t count, unsigned inputs,
                                          const pare_element_needs *needs);
 void pare_layerwise_experts_forget(pare_layerwise *l);
+/* What one of them is shown, into l->sums (sums.c). */
+pare_status pare_layerwise_sum_expert(pare_layerwise *l, pare_expert_statistics *s);
 
 /* values, as an expert's part: rounded to the tensor's own type into `stored`, which must stay, and back. */
 void pare_layerwise_install_expert(pare_layerwise *l, size_t id, float *values, void *stored);

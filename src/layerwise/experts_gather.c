@@ -121,12 +121,13 @@ static void settle(const pare_layerwise *l, pare_expert_input input, pare_expert
     const pare_input_statistics *layer = &l->statistics[PARE_INPUT_GATE_UP];
     pare_input_statistics *to = &s->inputs[input];
     bool reads = input == PARE_EXPERT_READS, borrowed = s->borrowed[input];
-    double part = (double)(s->tokens > 0 ? s->tokens : 1) / (double)l->tokens;
+    double all = (double)(l->shards.sequences * l->asked.length);
+    double part = (double)(s->tokens > 0 ? s->tokens : 1) / all;
     double own = !borrowed ? 1.0 : reads ? 0.0 : part, share = !reads ? 0.0 : borrowed ? part : layers_share * part;
     int64_t width = reads ? l->hidden : (int64_t)l->model->config.experts.width;
     mix_statistics(own, to, share, reads ? layer : &none);
     if (to->gram) mix_gram(to->seen ? own : 0.0, to->gram, share, layer->gram, width);
-    to->moments.sequences = l->asked.sequences;
+    to->moments.sequences = l->shards.sequences;
     for (pare_expert_part p = first_part[input]; p <= last_part[input] && borrowed; p++) {
         int64_t rows, columns;
         pare_expert_shape(&l->model->config, p, &rows, &columns);
@@ -160,6 +161,8 @@ pare_status pare_layerwise_experts_watch(pare_layerwise *l, uint32_t first, uint
     gathering g = {.count = count, .inputs = inputs, .outputs = needs->outputs};
     for (uint32_t i = 0; i < count; i++)
         PARE_TRY(begin(l, first + i, inputs, needs, &l->experts->of[i]));
+    for (uint32_t i = 0; i < count; i++)
+        PARE_TRY(pare_layerwise_sum_expert(l, &l->experts->of[i]));
     PARE_TRY(pare_layerwise_batches(l, gather_batch, &g));
     for (uint32_t i = 0; i < count; i++)
         for (int input = 0; input < PARE_EXPERT_INPUTS; input++)

@@ -39,7 +39,9 @@ uint64_t pare_layerwise_expert_bytes(const pare_layerwise_request *r) {
     if (!prunes_any(r)) return 0;
     uint64_t sums = (3 * (d + f) + (r->needs.outputs ? 2 * f + d : 0)) * sizeof(double);
     uint64_t reads = looks_at(r, PARE_EXPERT_READS) ? d * d : 0;
-    return sizeof(pare_expert_statistics) + sums + (r->needs.gram ? (reads + f * f) * sizeof(float) : 0);
+    pare_shards shards = pare_shards_of(r->sequences, r->length);
+    sums += r->needs.gram ? (reads + f * f) * sizeof(float) : 0;
+    return sizeof(pare_expert_statistics) + sums + pare_shard_sums_bytes(&shards, sums);
 }
 
 static pare_status allocate(pare_layerwise *l, uint32_t together, struct pare_layer_experts *out) {

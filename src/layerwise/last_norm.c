@@ -17,6 +17,7 @@ typedef struct last_norm {
     double *factors, *squares; /* [d] */
     double energy;
     float *gram; /* [d, d] */
+    bool seen;   /* it holds something */
 } last_norm;
 
 /* out: what the head reads of x, as operands. */
@@ -77,8 +78,10 @@ static pare_status see_head(pare_layerwise *l, int64_t first, int64_t tokens, vo
     for (int64_t i = 0; i < count * l->hidden; i++)
         n->energy += ((double)q[i] - (double)p[i]) * ((double)q[i] - (double)p[i]);
     pare_layerwise_halve(l, first, n->gram);
-    PARE_TRY(pare_gram_add(l->backend, &inputs, first == 0, n->gram));
-    return pare_cross_add(l->backend, &inputs, a->normed2, l->hidden, first == 0, l->cross);
+    bool begins = !n->seen;
+    n->seen = true;
+    PARE_TRY(pare_gram_add(l->backend, &inputs, begins, n->gram));
+    return pare_cross_add(l->backend, &inputs, a->normed2, l->hidden, begins, l->cross);
 }
 
 /* What the pruned model computes with: of its channels, where it has fewer. */
@@ -98,6 +101,8 @@ static pare_status replace_norm(pare_layerwise *l, last_norm *n) {
     pare_index_list one = {.count = 1}, channels = channels_of(l);
     bool unit = l->model->config.architecture.norm_unit; /* it multiplies by 1 + w */
     void *out, *whole;
+    PARE_TRY(pare_shard_sums_add_double(&l->sums, n->factors, d));
+    PARE_TRY(pare_shard_sums_add_double(&l->sums, n->squares, d));
     PARE_TRY(pare_layerwise_batches(l, see_norm, n));
     pare_norm_fit_end(n->factors, n->squares, l->hidden);
     for (size_t i = 0; i < d; i++) {
@@ -159,6 +164,8 @@ static pare_status replace_head(pare_layerwise *l, last_norm *n) {
     head_rows rows = {0};
     pare_fit fit;
     void *out;
+    PARE_TRY(pare_shard_sums_add_double(&l->sums, &n->energy, 1));
+    PARE_TRY(pare_layerwise_sum_products(l, n->gram, &n->seen));
     PARE_TRY(pare_layerwise_batches(l, see_head, n));
     double share = l->asked.reader_share;
     PARE_TRY(pare_layerwise_fit_map(l, PARE_INPUT_KINDS, n->gram, "the last hidden states", share * share * n->energy,

@@ -7,6 +7,7 @@
  *   walk.c        the streams, the blocks, and the order of things
  *   walk_file.c   what is kept of it for another process
  *   statistics.c  what inputs have shown: Gram matrices, moments, norms of outputs
+ *   sums.c        what of it adds up over the sequences, shard by shard (support/shards.h)
  *   target.c      what a changed matrix is to come close to, where that has a share of the dense model
  *   biases.c      which biases are refitted with their matrices; intercept.c: how
  *   last_norm.c   the final norm and the head, behind the last layer
@@ -29,6 +30,7 @@
 #include "repair/least_squares.h"
 #include "repair/repaired.h"
 #include "repair/stage_fit.h"
+#include "support/shards.h"
 
 /* The matrices of a stage that a layer has. */
 typedef struct pare_stage_roles {
@@ -120,10 +122,12 @@ typedef struct pare_intercept {
 } pare_intercept;
 
 typedef struct pare_layerwise {
-    pare_layerwise_request asked;
+    pare_layerwise_request asked; /* ids and sequences: this rank's */
     const pare_model *model;
     const pare_backend *backend;
-    int64_t tokens, hidden, micro_batch;
+    pare_shards shards;                  /* of all sequences */
+    pare_shard_sums sums;                /* what the next run over the micro-batches adds up */
+    int64_t tokens, hidden, micro_batch; /* tokens: this rank's */
     pare_repaired *repaired;
 
     pare_walk walk;
@@ -146,6 +150,7 @@ typedef struct pare_layerwise {
     void *reference;               /* operand [micro-batch tokens, d] what the dense model says of a micro-batch */
     float *difference;             /* the same in fp32 */
     float *cross;                  /* [d, widest input] sum of reference times input */
+    bool crossed;                  /* it holds something */
     float *map;                    /* [d, d] from the pruned model's normed states to the dense one's */
     float *half_gram, *half_cross; /* [d, d] what readers' inputs have shown of the first half; with asked.held_out */
     bool halved;                   /* they hold something */
@@ -195,10 +200,11 @@ pare_status pare_layerwise_walk(pare_layerwise *l, const pare_layer_visitor *vis
 pare_status pare_layerwise_embed(pare_layerwise *l);
 void pare_layerwise_enter(pare_layerwise *l, uint32_t layer);
 
-/* Micro-batches in turn: `tokens` tokens from `first` on; the blocks are set to their number. */
+/* Micro-batches in turn: `tokens` tokens from `first` on, of this rank's; the blocks are set to their number. What was
+ * put into l->sums is added up over all sequences, shard by shard, and l->sums is empty again. */
 typedef pare_status (*pare_batch_fn)(pare_layerwise *l, int64_t first, int64_t tokens, void *context);
 pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context);
-/* Micro-batches of all sequences. */
+/* Micro-batches of this rank's sequences. */
 uint64_t pare_layerwise_batch_count(const pare_layerwise *l);
 /* One more step of progress. */
 pare_status pare_layerwise_step(pare_layerwise *l);
@@ -247,6 +253,15 @@ const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, si
 pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind, double damping,
                                   const pare_inverse_factor **out);
 
+/* ---- sums.c ---- */
+
+/* Into l->sums: what is watched of inputs; and what a comparison of a kind's inputs with the dense model adds up, with
+ * the halves of both where readers need them. targeted: what reads them has a share of that model in its target. */
+pare_status pare_layerwise_sum_inputs(pare_layerwise *l);
+pare_status pare_layerwise_sum_comparison(pare_layerwise *l, pare_input_kind kind, bool targeted, double *energy);
+/* Of readers, gram and l->cross, with their halves; seen: of both. */
+pare_status pare_layerwise_sum_products(pare_layerwise *l, float *gram, bool *seen);
+
 /* ---- target.c ---- */
 
 /* Observes the inputs of one kind with the dense model beside the pruned one, and where the targets of what reads
@@ -255,8 +270,9 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
 pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, double *energy);
 /* True if targets have a share of the dense model that is another by now. */
 bool pare_layerwise_has_target(const pare_layerwise *l, pare_input_kind kind);
-/* With asked.held_out, before the micro-batch from token `first` on is added to the sums gram and l->cross of a kind of
- * readers' inputs: keeps what the sequences before it came to where it begins the second half of them. */
+/* With asked.held_out, where all sequences are one shard (else sums.c keeps it), before the micro-batch from token
+ * `first` on is added to the sums gram and l->cross of a kind of readers' inputs: keeps what the sequences before it
+ * came to where it begins the second half of them. */
 void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram);
 /* l->map from the comparison of a kind of readers' inputs (PARE_INPUT_KINDS: of the head's); and out [rows, d] <-
  * weights l->map. what: the inputs, for messages. */

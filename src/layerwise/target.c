@@ -126,6 +126,7 @@ static pare_status compare_outputs(pare_layerwise *l, const comparison *c, int64
 
 void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram) {
     int64_t sequence = first / l->asked.length, d = l->hidden;
+    if (l->shards.count > 1) return;
     if (first == 0) l->halved = false;
     if (!l->asked.held_out || l->halved || sequence < pare_layerwise_half(&l->asked) - l->micro_batch / 2) return;
     memcpy(l->half_gram, gram, (size_t)(d * d) * sizeof *gram);
@@ -134,7 +135,7 @@ void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram) {
 }
 
 static void halve(pare_layerwise *l, pare_input_kind kind, int64_t first) {
-    bool before = first > 0 && l->halved;
+    bool before = l->shards.count > 1 || (first > 0 && l->halved);
     pare_layerwise_halve(l, first, l->statistics[kind].gram);
     if (l->halved && !before) pare_layerwise_halve_means(l, kind);
 }
@@ -146,7 +147,9 @@ static pare_status compare_batch(pare_layerwise *l, int64_t first, int64_t token
     if (!c->targeted) return PARE_OK;
     pare_inputs inputs = inputs_of(l, c->kind, tokens);
     PARE_TRY(pare_layerwise_add_reference(l, c->kind, first, tokens));
-    return pare_cross_add(l->backend, &inputs, l->reference, l->hidden, first == 0, l->cross);
+    bool begins = !l->crossed;
+    l->crossed = true;
+    return pare_cross_add(l->backend, &inputs, l->reference, l->hidden, begins, l->cross);
 }
 
 /* What an output is to add, by the share of the dense model in it. */
@@ -161,10 +164,11 @@ pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, doub
     bool reads = pare_stage_reads(kind), targeted = pare_layerwise_has_target(l, kind);
     double share = reads ? l->asked.reader_share : l->asked.output_share, squares = 0.0;
     comparison c = {kind, pare_stage_of(kind), targeted, energy ? &squares : NULL};
+    PARE_TRY(pare_layerwise_sum_comparison(l, kind, targeted, c.energy));
     l->block.observer = &l->observer;
     pare_status status = pare_layerwise_batches(l, compare_batch, &c);
     l->block.observer = NULL;
-    l->resident = !reads && l->asked.sequences <= l->micro_batch;
+    l->resident = !reads && pare_layerwise_batch_count(l) == 1;
     if (status == PARE_OK) pare_layerwise_center(l, kind, c.energy);
     if (status == PARE_OK && targeted && !reads) scale_cross(l, kind);
     if (energy) *energy = share * share * squares;

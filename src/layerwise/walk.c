@@ -9,18 +9,33 @@ pare_status pare_layerwise_step(pare_layerwise *l) {
     return pare_progress_report(l->asked.runtime, l->asked.stage, l->done, l->total);
 }
 
+/* The sequences of a shard, among this rank's. */
+static int64_t begin_of(const pare_layerwise *l, int shard) {
+    return pare_shard_begin(&l->shards, shard) - pare_shard_begin(&l->shards, l->shards.first);
+}
+
 uint64_t pare_layerwise_batch_count(const pare_layerwise *l) {
-    return (uint64_t)((l->asked.sequences + l->micro_batch - 1) / l->micro_batch);
+    return (uint64_t)pare_shards_batches(&l->shards, l->shards.first, l->shards.last, l->micro_batch);
+}
+
+static pare_status run_shard(pare_layerwise *l, int shard, pare_batch_fn visit, void *context) {
+    int64_t end = begin_of(l, shard + 1);
+    PARE_TRY(pare_shard_sums_enter(&l->sums, &l->shards, shard));
+    for (int64_t s = begin_of(l, shard); s < end; s += l->micro_batch) {
+        l->block.batch = l->dense_block.batch = end - s < l->micro_batch ? end - s : l->micro_batch;
+        PARE_TRY(visit(l, s * l->asked.length, l->block.batch * l->asked.length, context));
+        PARE_TRY(pare_layerwise_step(l));
+    }
+    pare_shard_sums_leave(&l->sums, &l->shards, shard);
+    return PARE_OK;
 }
 
 pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context) {
     l->resident = false;
-    for (int64_t s = 0; s < l->asked.sequences; s += l->micro_batch) {
-        int64_t left = l->asked.sequences - s;
-        l->block.batch = l->dense_block.batch = left < l->micro_batch ? left : l->micro_batch;
-        PARE_TRY(visit(l, s * l->asked.length, l->block.batch * l->asked.length, context));
-        PARE_TRY(pare_layerwise_step(l));
-    }
+    for (int shard = l->shards.first; shard < l->shards.last; shard++)
+        PARE_TRY(run_shard(l, shard, visit, context));
+    PARE_TRY(pare_shard_sums_finish(&l->sums, &l->shards));
+    pare_shard_sums_clear(&l->sums);
     return PARE_OK;
 }
 
@@ -174,7 +189,7 @@ static pare_status run_block(pare_layerwise *l, pare_stage stage, point to) {
     bool alone = stage == PARE_STAGE_ATTENTION || l->at_middle;
     PARE_TRY(pare_layerwise_batches(l, run_batch, &r));
     if (to == PAST_OUTPUT) l->at_middle = stage == PARE_STAGE_ATTENTION;
-    l->resident = to == TO_OUTPUT && alone && l->asked.sequences <= l->micro_batch;
+    l->resident = to == TO_OUTPUT && alone && pare_layerwise_batch_count(l) == 1;
     return PARE_OK;
 }
 
@@ -188,6 +203,7 @@ static run run_of(unsigned watched) {
 
 pare_status pare_layerwise_observe(pare_layerwise *l, bool through) {
     run r = through ? (run){PARE_STAGE_FFN, PAST_OUTPUT} : run_of(l->watched);
+    PARE_TRY(pare_layerwise_sum_inputs(l));
     l->block.observer = &l->observer;
     pare_status status = run_block(l, r.stage, r.to);
     l->block.observer = NULL;

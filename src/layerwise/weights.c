@@ -1,5 +1,6 @@
 #include "layerwise/dense_statistics.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 /* Runs over the block that a layer takes at most. */
 static uint64_t runs_of(const pare_weight_walk *w) {
@@ -23,22 +24,28 @@ static uint64_t steps_of_allocation(const pare_weight_walk *w) {
     return looks ? steps_of_embedding(w) + w->l.model->config.layers * pare_layerwise_batch_count(&w->l) : 0;
 }
 
-/* *apart becomes true if the matrix loses weights. */
-static pare_status prune(pare_weight_walk *w, uint32_t layer, pare_role role, bool *apart) {
-    const pare_matrix_result *result = &w->results[pare_tensor_id(layer, role)];
+static pare_status prune(pare_weight_walk *w, uint32_t layer, pare_role role) {
     pare_matrix_place place = pare_matrix_place_of(w, layer, role);
-    PARE_TRY(pare_matrix_prune(w, &place));
+    return pare_matrix_prune(w, &place);
+}
+
+/* A matrix that was pruned, by this rank or another; *apart becomes true if it has lost weights. */
+static pare_status take(pare_weight_walk *w, uint32_t layer, pare_role role, int owner, bool *apart) {
+    const pare_matrix_result *result = &w->results[pare_tensor_id(layer, role)];
+    PARE_TRY(pare_weights_share(w, layer, role, owner));
     *apart = *apart || result->kept < result->rows * result->columns;
     return pare_layerwise_step(&w->l);
 }
 
 /* The matrices of the layer that read these kinds of input. */
 static pare_status prune_readers(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool *apart) {
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        bool here = kinds >> pare_input_of((pare_role)role) & 1;
-        if (here && w->job->pruned[pare_tensor_id(layer, (pare_role)role)])
-            PARE_TRY(prune(w, layer, (pare_role)role, apart));
-    }
+    int owner[PARE_MATRIX_ROLES];
+    PARE_TRY(pare_weights_owners(w, layer, kinds, owner));
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (pare_weights_prunes(w, layer, role, kinds) && owner[role] == pare_peer_rank())
+            PARE_TRY(prune(w, layer, role));
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (pare_weights_prunes(w, layer, role, kinds)) PARE_TRY(take(w, layer, role, owner[role], apart));
     return PARE_OK;
 }
 
@@ -106,7 +113,8 @@ static pare_status prune_only(pare_weight_walk *w) {
 static pare_status prune_seen(pare_weight_walk *w, const pare_dense_statistics *s, uint32_t layer, pare_role role,
                               void *context) {
     (void)s;
-    return prune(w, layer, role, context);
+    PARE_TRY(prune(w, layer, role));
+    return take(w, layer, role, pare_peer_rank(), context);
 }
 
 /* What inputs of the dense model show is known: matrices are pruned by that. */

@@ -1,6 +1,7 @@
 /* What the parts of a walk that prunes single weights share. Beside the walk itself (layerwise.h):
  *
  *   matrix*.c           the way of one matrix: scores, mask, refinement, repair
+ *   weights_share.c     which rank prunes which matrix
  *   weights_experts.c   the matrices of a layer's experts
  *   regional.c          gradients of a block by itself, and its optimisation
  *   dense_statistics.c  what the dense model's layers show, all of them, before any is pruned
@@ -94,6 +95,16 @@ pare_status pare_matrix_score(pare_weight_walk *w, const pare_matrix_place *plac
 
 /* The matrix from dense to pruned: repaired, block, results. */
 pare_status pare_matrix_prune(pare_weight_walk *w, const pare_matrix_place *place);
+
+/* True if the matrix reads one of these kinds of input, and is pruned. */
+static inline bool pare_weights_prunes(const pare_weight_walk *w, uint32_t layer, pare_role role, unsigned kinds) {
+    return kinds >> pare_input_of(role) & 1 && w->job->pruned[pare_tensor_id(layer, role)];
+}
+/* Who prunes the matrices of a layer that read these kinds of input, of all that are pruned; and what one of them has
+ * made of such a matrix, to all ranks. */
+pare_status pare_weights_owners(const pare_weight_walk *w, uint32_t layer, unsigned kinds,
+                                int owner[PARE_MATRIX_ROLES]);
+pare_status pare_weights_share(pare_weight_walk *w, uint32_t layer, pare_role role, int owner);
 
 /* All experts of the layer in hand that are pruned, whose own inputs are in the stream and in l->statistics. *apart
  * becomes true if one loses weights. */

@@ -119,19 +119,20 @@ static bool wants(const pare_block *block, const pare_block_gradients *g, pare_r
     return g->sink->wants(g->sink->context, pare_tensor_id_in(block->config, block->layer, role));
 }
 
-static int64_t length_of(const pare_block *block, pare_role role) {
+int64_t pare_block_vector_length(const pare_block *block, pare_role role) {
     return pare_config_span(block->config, &block->widths, pare_config_columns(block->config, role));
 }
 
 double *pare_block_vector_sums(const pare_block *block, const pare_block_gradients *g, pare_role role, bool begin) {
     if (!wants(block, g, role)) return NULL;
-    if (begin && g->first) memset(g->vector_sums[role], 0, (size_t)length_of(block, role) * sizeof(double));
+    if (begin && g->first)
+        memset(g->vector_sums[role], 0, (size_t)pare_block_vector_length(block, role) * sizeof(double));
     return g->vector_sums[role];
 }
 
 pare_status pare_block_vector_done(const pare_block *block, const pare_block_gradients *g, pare_role role) {
     if (!g->last || !wants(block, g, role)) return PARE_OK;
-    int64_t length = length_of(block, role);
+    int64_t length = pare_block_vector_length(block, role);
     pare_role of = pare_roles[role].of;
     const double *sums = g->vector_sums[role], *sampled = pare_role_is_matrix(of) ? g->bias_samples[of] : NULL;
     float *samples = sampled && g->sink->samples ? g->chunk + g->chunk_elements / PARE_SAMPLES_PARTS : NULL;

@@ -23,6 +23,7 @@ pare_status pare_block_add_backward(const pare_block *block, const pare_block_gr
  * nobody wants it. */
 double *pare_block_vector_sums(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
                                bool begin);
+int64_t pare_block_vector_length(const pare_block *block, pare_role role);
 /* After the last micro-batch the sums go to the sink. */
 pare_status pare_block_vector_done(const pare_block *block, const pare_block_gradients *gradients, pare_role role);
 

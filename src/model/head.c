@@ -92,11 +92,12 @@ void pare_head_set_targets(pare_pass *pass) {
         pass->target_logit[n++] = 0.0f;
     }
     pass->predictions = n;
+    pare_pass_shards_mark(pass);
 }
 
 double pare_head_divisor(const pare_pass *pass) {
     if (pass->layout.predictions > 0.0) return pass->layout.predictions;
-    return pass->predictions ? (double)pass->predictions : 1.0;
+    return pass->all_predictions ? (double)pass->all_predictions : 1.0;
 }
 
 /* Of the tile in pass->logits. */
@@ -117,8 +118,8 @@ pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
     if (pass->teaching.teacher) PARE_TRY(pare_teaching_begin(pass));
     for (int64_t v = 0; v < ids_in_hand(pass); v += PARE_HEAD_VOCABULARY) {
         pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
-        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
-            int64_t count = token_step(pass->predictions, i);
+        for (int64_t i = 0, count; i < pass->predictions; i += count) {
+            count = pare_pass_tile_at(pass, i);
             PARE_TRY(pare_head_logits(pass, &chunk, i, count, pass->logits));
             PARE_TRY(update_sums(pass, &chunk, i, count));
         }
@@ -131,12 +132,12 @@ pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
 
 pare_status pare_head_observe(pare_pass *pass, const pare_source *source) {
     const pare_objective *objective = pass->shape.objective;
-    if (!objective) return PARE_OK;
+    if (!objective || !pass->predictions) return PARE_OK;
     memset(pass->sum, 0, (size_t)pass->predictions * sizeof *pass->sum);
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
-        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
-            int64_t count = token_step(pass->predictions, i);
+        for (int64_t i = 0, count; i < pass->predictions; i += count) {
+            count = pare_pass_tile_at(pass, i);
             PARE_TRY(pare_head_logits(pass, &chunk, i, count, pass->logits));
             objective->observe(pass->backend, pass->logits, count, chunk.rows, pass->logsum + i, pass->sum + i);
         }
@@ -159,17 +160,34 @@ static pare_status tile_gradient(pare_pass *pass, const pare_head_chunk *chunk, 
     return PARE_OK;
 }
 
-pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum) {
-    PARE_TRY(pare_head_logsum(pass, source));
+/* Of predictions [first, end). */
+static double add_losses(pare_pass *pass, int64_t first, int64_t end, double *nll) {
     bool by_token = pass->layout.targets != NULL;
     double total = 0.0;
-    if (nll && by_token) memset(nll, 0, (size_t)pare_pass_tokens(pass) * sizeof *nll);
-    for (int64_t i = 0; i < pass->predictions; i++) {
+    for (int64_t i = first; i < end; i++) {
         double value = (double)pass->maximum[i] - (double)pass->target_logit[i] + log(pass->sum[i]);
         if (nll) nll[by_token ? pass->predicted[i] : i] = value;
         total += pass->teaching.teacher ? pare_teaching_loss(pass, i, value) : value;
     }
-    *sum = total;
+    return total;
+}
+
+pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum) {
+    PARE_TRY(pare_head_logsum(pass, source));
+    if (nll && pass->layout.targets) memset(nll, 0, (size_t)pare_pass_tokens(pass) * sizeof *nll);
+    *sum = 0.0;
+    pass->all_predictions = 0;
+    PARE_TRY(pare_shard_sums_add_double(&pass->sums, sum, 1));
+    PARE_TRY(pare_shard_sums_add(
+        &pass->sums, &(pare_shard_sum){.kind = PARE_SUM_COUNT, .values = &pass->all_predictions, .count = 1}));
+    for (int shard = pass->shards.first, k = 0; shard < pass->shards.last; shard++, k++) {
+        PARE_TRY(pare_shard_sums_enter(&pass->sums, &pass->shards, shard));
+        *sum += add_losses(pass, pass->border[k], pass->border[k + 1], nll);
+        pass->all_predictions += pass->border[k + 1] - pass->border[k];
+        pare_shard_sums_leave(&pass->sums, &pass->shards, shard);
+    }
+    PARE_TRY(pare_shard_sums_finish(&pass->sums, &pass->shards));
+    pare_shard_sums_clear(&pass->sums);
     return PARE_OK;
 }
 
@@ -242,8 +260,10 @@ pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float
     int64_t d = pass->model->config.head_width;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
-        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS)
-            PARE_TRY(tile_backward(pass, &chunk, i, token_step(pass->predictions, i), dfinal, sink != NULL));
+        for (int64_t i = 0, count; i < pass->predictions; i += count) {
+            count = pare_pass_tile_at(pass, i);
+            PARE_TRY(tile_backward(pass, &chunk, i, count, dfinal, sink != NULL));
+        }
         if (!sink) continue;
         if (!pass->predictions) memset(pass->head_gradient, 0, (size_t)(chunk.rows * d) * sizeof(float));
         if (embedding_too) pare_embedding_scatter(pass, chunk.first, chunk.rows, pass->head_gradient);

@@ -57,8 +57,8 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
 /* Sets the block to the micro-batch that begins at a sequence. */
 static void enter_micro_batch(const pare_pass *pass, pare_block *block, int64_t sequence) {
     const pare_layout *layout = &pass->layout;
-    int64_t left = pass->sequences - sequence, token = sequence * layout->length;
-    block->batch = left < pass->micro_batch ? left : pass->micro_batch;
+    int64_t token = sequence * layout->length;
+    block->batch = pare_pass_batch_at(pass, sequence);
     block->positions = layout->positions ? layout->positions + token : NULL;
     block->start = layout->start ? layout->start + token : NULL;
     block->shared = layout->shared ? layout->shared + token : NULL;
@@ -66,9 +66,8 @@ static void enter_micro_batch(const pare_pass *pass, pare_block *block, int64_t 
 
 /* What the block's micro-batch that begins at a sequence leaves is kept where this is not NULL. */
 static pare_kept_block *kept_of(const pare_pass *pass, uint32_t layer, int64_t sequence) {
-    int64_t parts = (pass->sequences + pass->micro_batch - 1) / pass->micro_batch;
-    int64_t behind =
-        (int64_t)(pass->model->config.layers - 1 - layer) * parts + parts - 1 - sequence / pass->micro_batch;
+    int64_t parts = pare_pass_batch_count(pass), number = pare_pass_batch_number(pass, sequence);
+    int64_t behind = (int64_t)(pass->model->config.layers - 1 - layer) * parts + parts - 1 - number;
     return behind < pass->kept.count ? &pass->kept.list[behind] : NULL;
 }
 
@@ -113,7 +112,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
         return step_done(pass);
     }
     pare_block block = pass->block = block_of(pass, source, layer);
-    for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
+    for (int64_t s = 0; s < pass->sequences; s += block.batch) {
         int64_t at = offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
         enter_kept(pass, &block, s);
@@ -208,25 +207,26 @@ static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, c
 /* resident: the block's activations are still those of the forward pass, and so are its weights. */
 static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, bool resident, bool need_input) {
     pare_block block = *of_layer;
-    for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
+    PARE_TRY(pare_pass_shards_begin(pass, &block));
+    for (int64_t s = 0; s < pass->sequences; s += block.batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
         block.first_sequence = s;
         pass->gradients.first_token = s * pass->layout.length;
-        pass->gradients.first = s == 0;
-        pass->gradients.last = s + block.batch == pass->sequences;
+        PARE_TRY(pare_pass_batch_enter(pass, s));
         bool kept = enter_kept(pass, &block, s);
         if (!kept && !resident) PARE_TRY(pare_block_forward(&block, x, NULL));
         PARE_TRY(pare_block_backward(&block, &pass->gradients, x, pass->dx + offset_of(pass, s), need_input));
+        pare_pass_batch_leave(pass, s);
     }
-    return PARE_OK;
+    return pare_pass_shards_end(pass, &block);
 }
 
 static pare_status blocks_backward(pare_pass *pass, const pare_source *source, int64_t lowest) {
     for (int64_t layer = (int64_t)pass->model->config.layers - 1; layer >= 0 && layer >= lowest; layer--) {
         pare_residency_want(&pass->residency, source, layer - 1);
         if (!skips(source, layer)) {
-            bool resident = layer == pass->block.layer && pass->sequences <= pass->micro_batch;
+            bool resident = layer == pass->block.layer && pare_pass_batch_count(pass) == 1;
             pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
             PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
         }
@@ -250,6 +250,21 @@ static pare_status embedding_backward(pare_pass *pass, const pare_source *source
     return status;
 }
 
+/* This rank's sequences of a gradient; there may be none, where there are more ranks than shards. */
+static pare_status forward_own(pare_pass *pass, const pare_source *source, const uint32_t *ids) {
+    int64_t sequences = pass->next.sequences ? pass->next.sequences : pass->shape.sequences;
+    if (!sequences) {
+        pass->sequences = 0;
+        pass->layout = (pare_layout){.length = pass->shape.length};
+        return PARE_OK;
+    }
+    ids += pare_shard_begin(&pass->shards, pass->shards.first) * pass->shape.length;
+    pass->returns = true;
+    pare_status status = whole_forward(pass, source, ids, sequences);
+    pass->returns = false;
+    return status;
+}
+
 static bool wants_nothing(void *context, size_t id) {
     (void)context, (void)id;
     return false;
@@ -268,14 +283,11 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     if (sink->samples && !pass->shape.samples)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of samples; set `samples` in its shape");
+    PARE_TRY(pare_pass_shards_check(pass, sink));
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    pass->returns = true;
-    pare_status went =
-        whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences);
-    pass->returns = false;
-    PARE_TRY(went);
+    PARE_TRY(forward_own(pass, source, ids));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
-    if (!pass->predictions && pare_reads_pictures(&model->config))
+    if (!pass->all_predictions && pare_reads_pictures(&model->config))
         return pare_fail(PARE_BAD_ARGUMENT, "the pictures have no labels, and without these there is no gradient: put "
                                             "them into one folder per class");
     *loss = sum / pare_head_divisor(pass);
@@ -287,8 +299,8 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
             *loss, pare_checkpoint_directory(model->checkpoint));
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
-    pass->gradients.sequences = pass->sequences;
-    PARE_TRY(pare_output_backward(pass, source, sink));
+    pass->gradients.sequences = pass->shards.count == 1 ? pass->sequences : pass->shards.sequences;
+    if (pass->sequences) PARE_TRY(pare_output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;
     return embedding_backward(pass, source, sink);

@@ -31,6 +31,7 @@ typedef struct pare_pass_shape {
     bool composed;  /* the source will displace, perturb or mask: room for one composed block */
     int64_t rank;   /* of the adapters that the pass may be given; 0: none */
     bool dropout;   /* these drop parts of their inputs */
+    bool shards;    /* sums over the sequences are made shard by shard (support/shards.h), and shared by ranks */
     bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink with rows */
     const pare_objective *objective; /* whose mean over the predictions pare_pass_gradient takes; NULL: the loss */
     bool taught;                     /* room for what a teacher says (teacher.h) */
@@ -128,7 +129,14 @@ typedef struct pare_listed_ids {
 pare_status pare_pass_look(pare_pass *pass, const pare_source *source, const pare_listed_ids *only,
                            pare_pass_tile_fn visit, void *context, const float **logsum, int64_t *predictions);
 
-/* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
+/* True if gradients of such a model can be cut into shards: it has no experts, latents or projections beside its
+ * blocks.
+ */
+bool pare_pass_has_shards(const pare_config *config);
+
+/* With `shards` in the shape, ids are those of all ranks' sequences, and so is what comes of it: loss, and rows.
+ *
+ * Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
  * in one, of the shape's or the layout's sequences; gradients of that loss, or of
  * the shape's objective, go to the sink. The pass goes
  * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's

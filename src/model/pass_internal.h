@@ -5,6 +5,7 @@
 #include "model/kept.h"
 #include "model/residency.h"
 #include "model/teacher.h"
+#include "support/shards.h"
 
 /* Of each prediction, as those of the pass: what comes of a teacher (teaching.h). */
 typedef struct pare_teaching {
@@ -19,7 +20,10 @@ typedef struct pare_teaching {
 struct pare_pass {
     const pare_model *model;
     const pare_backend *backend;
-    pare_pass_shape shape;
+    pare_pass_shape shape;                /* sequences: this rank's */
+    pare_shards shards;                   /* of all sequences; one where the shape has none */
+    pare_shard_sums sums;                 /* of the loss, then of the block in hand */
+    bool summed;                          /* the matrices of these hold something */
     int64_t micro_batch, attention_batch; /* of the running forward; as in pare_block */
     pare_pass_step_fn step;
     void *step_context;
@@ -55,16 +59,18 @@ struct pare_pass {
     bool returns; /* a backward follows the running forward */
 
     /* head */
-    int64_t predictions;    /* tokens with a target; these only have what follows, one behind the other */
-    int64_t *predicted;     /* [predictions] the tokens, ascending */
-    int32_t *targets;       /* [predictions] */
-    float *maximum;         /* [predictions] */
-    double *sum;            /* [predictions] of exponentials; then the objective's values, if there is one */
-    float *target_logit;    /* [predictions] */
-    float *logsum;          /* [predictions] */
-    void *gathered;         /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
-    float *logits;          /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
-    pare_pass_tile_fn look; /* sees the tiles of the sums, too; or NULL */
+    int64_t border[PARE_SHARDS + 1]; /* predictions before each of this rank's shards, and all of them */
+    int64_t all_predictions;         /* of all ranks */
+    int64_t predictions;             /* tokens with a target; these only have what follows, one behind the other */
+    int64_t *predicted;              /* [predictions] the tokens, ascending */
+    int32_t *targets;                /* [predictions] */
+    float *maximum;                  /* [predictions] */
+    double *sum;                     /* [predictions] of exponentials; then the objective's values, if there is one */
+    float *target_logit;             /* [predictions] */
+    float *logsum;                   /* [predictions] */
+    void *gathered;                  /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
+    float *logits;                   /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
+    pare_pass_tile_fn look;          /* sees the tiles of the sums, too; or NULL */
     void *look_context;
     const pare_listed_ids *listed; /* that alone have logits now, or NULL */
     float *listed_bias;            /* [listed->count] their biases, where the head has some */
@@ -95,6 +101,27 @@ static inline int64_t pare_pass_tokens(const pare_pass *pass) {
 /* The layout that the pass was last given becomes that of a forward of so many sequences, divided into micro-batches.
  * Fails if it does not fit the pass or is not in range. */
 pare_status pare_pass_enter(pare_pass *pass, int64_t sequences);
+
+/* ---- pass_shards.c ---- */
+
+/* The shards of a pass of this shape: one where pare_pass_has_shards says no. */
+pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape);
+/* Micro-batches of this rank's sequences; how many are in the one that begins with a sequence, and its number. */
+int64_t pare_pass_batch_count(const pare_pass *pass);
+int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence);
+int64_t pare_pass_batch_number(const pare_pass *pass, int64_t sequence);
+/* Refuses what several ranks cannot share. */
+pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink);
+/* Around a block's backward; around that of the micro-batch that begins with a sequence; and after all of them: rows of
+ * all shards to the sink, unless there is one, whose rows went there as they appeared. */
+pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block);
+pare_status pare_pass_batch_enter(pare_pass *pass, int64_t sequence);
+void pare_pass_batch_leave(pare_pass *pass, int64_t sequence);
+pare_status pare_pass_shards_end(pare_pass *pass, const pare_block *block);
+/* Once targets are known: which predictions are whose. */
+void pare_pass_shards_mark(pare_pass *pass);
+/* Predictions of the tile of logits that begins with one. */
+int64_t pare_pass_tile_at(const pare_pass *pass, int64_t prediction);
 
 /* What a gradient's sum of losses is divided by. */
 double pare_head_divisor(const pare_pass *pass);

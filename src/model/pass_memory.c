@@ -137,7 +137,8 @@ static pare_status keep_blocks(const pare_model *model, const pare_backend *back
     uint64_t bytes = pare_kept_block_bytes(backend, &model->config, &adapters);
     uint64_t taken = total + (shape->keep == PARE_KEPT_ALL ? 0 : pare_model_bytes(model));
     uint64_t free = !shape->limit ? UINT64_MAX : shape->limit > taken ? shape->limit - taken : 0;
-    int64_t parts = (shape->sequences + out->micro_batch - 1) / out->micro_batch;
+    pare_shards shards = pare_pass_shards_of(model, shape);
+    int64_t parts = pare_shards_batches(&shards, shards.first, shards.last, out->micro_batch);
     out->blocks = shape->gradients ? parts * (int64_t)model->config.layers : 0;
     if (shape->keep != PARE_KEPT_NONE)
         out->kept = (uint64_t)out->blocks > free / bytes ? (int64_t)(free / bytes) : out->blocks;
@@ -150,6 +151,13 @@ static pare_status keep_blocks(const pare_model *model, const pare_backend *back
                          (double)shape->limit / 1048576.0);
     out->activations += (uint64_t)out->kept * bytes;
     return PARE_OK;
+}
+
+/* What a rank holds: what is kept of its own tokens, and sums of its own shards. How the work is cut does not depend on
+ * that, so that the same comes out for any number of ranks. */
+static void take_share(const pare_shards *shards, uint64_t per_sequence, uint64_t summed, pare_pass_memory *out) {
+    out->activations -= per_sequence * (uint64_t)(shards->sequences - pare_shards_own(shards));
+    out->gradients += pare_shard_sums_more_bytes(shards, summed);
 }
 
 void pare_pass_memory_plan(const pare_pass_memory *memory, pare_plan *plan) {
@@ -166,8 +174,11 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
-    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences,
-            chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
+    pare_shards shards = pare_pass_shards_of(model, shape);
+    int64_t most = pare_shard_most(&shards), micro = shape->micro_batch ? shape->micro_batch : most;
+    int64_t chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
+    uint64_t summed = fixed.sums + vector_sums_bytes(model, shape);
+    if (shards.count > 1 && micro > most) micro = most;
     for (;; micro = (micro + 1) / 2) {
         bool split = has_sink(shape) && micro < shape->sequences;
         pare_adapter_shape adapters = adapter_shape(shape, micro);
@@ -177,13 +188,22 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
         if (shape->observed && !pare_pass_keeps_inputs(shape))
             block += (uint64_t)(micro * shape->length) * model->config.hidden * sizeof(float);
         uint64_t gradients = (shape->gradients ? (uint64_t)chunk * sizeof(float) : 0) + (split ? fixed.sums : 0);
+        gradients += pare_shard_sums_bytes(&shards, summed);
         uint64_t total = base + block + gradients;
         *out = (pare_pass_memory){.weights = fixed.weights,
                                   .activations = fixed.head + fixed.per_token * tokens + block,
                                   .gradients = gradients,
                                   .micro_batch = micro,
                                   .gradient_elements = chunk};
-        if (!shape->limit || total <= shape->limit) return keep_blocks(model, backend, shape, total, out);
+        if (!shape->limit || total <= shape->limit) {
+            take_share(&shards, fixed.per_token * (uint64_t)shape->length, summed, out);
+            total = out->weights + out->activations + out->gradients;
+            if (!shape->limit || total <= shape->limit) return keep_blocks(model, backend, shape, total, out);
+            return pare_fail(PARE_OUT_OF_MEMORY,
+                             "a rank's sums of gradients, of %d shards, bring what it holds to %.1f MiB, but the limit "
+                             "is %.1f MiB; raise --memory, or take more ranks",
+                             shards.last - shards.first, (double)total / 1048576.0, (double)shape->limit / 1048576.0);
+        }
         if (micro <= 1 || shape->micro_batch)
             return pare_fail(
                 PARE_OUT_OF_MEMORY,
@@ -255,7 +275,8 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
-    if (plan->micro_batch < pass->shape.sequences) {
+    bool split = plan->micro_batch < pass->shape.sequences || pass->shards.count > 1;
+    if (split) {
         PARE_TRY(pare_alloc_uninitialized(&g->expert_sums, pare_expert_sums_elements(&pass->model->config),
                                           sizeof *g->expert_sums, "weight gradients"));
         PARE_TRY(pare_alloc_uninitialized(&g->latent_sums, latent_sums_elements(&pass->model->config),
@@ -271,7 +292,7 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
             PARE_TRY(pare_alloc(&g->bias_samples[pare_roles[role].of], (size_t)longest_vector(pass->model),
                                 sizeof(double), "bias gradients of samples"));
     PARE_TRY(pare_alloc(&g->final_sums, 2 * (size_t)pass->model->config.hidden, sizeof(double), "norm gradients"));
-    for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
+    for (int role = 0; role < PARE_MATRIX_ROLES && split; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
         if (pass->shape.samples)
             PARE_TRY(pare_alloc_uninitialized(&g->sample_sums[role], (size_t)matrices[role], sizeof(float),
@@ -290,6 +311,8 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->model = model;
     pass->backend = backend;
     pass->shape = *shape;
+    pass->shards = pare_pass_shards_of(model, shape);
+    pass->shape.sequences = pare_shards_own(&pass->shards);
     pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;
     pass->layout.length = shape->length;
@@ -327,6 +350,7 @@ void pare_pass_free(pare_pass *pass) {
     pare_free(pass->gradients.expert_sums);
     pare_free(pass->gradients.latent_sums);
     pare_teaching_free(&pass->teaching);
+    pare_shard_sums_free(&pass->sums);
     pare_position_tables_free(&pass->positions);
     void *all[] = {
         pass->vectors,         pass->inputs,   pass->head_bias, pass->final,   pass->final_inverse, pass->final_norm,

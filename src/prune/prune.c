@@ -1,7 +1,9 @@
 /* The stages of a run: a recipe on its way through the rooms, from the checkpoint to the smaller model. */
 #include "calibrate/check_window.h"
 #include "checkpoint/archive.h"
+#include "model/agreement.h"
 #include "prune/prune_job.h"
+#include "run/ranks.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -103,7 +105,8 @@ pare_status pare_prune_begin(const pare_model *model, const pare_job *asked, con
     pare_run_begin(&job->run);
     job->traces = json_array();
     PARE_TRY(pare_prune_give_biases(job));
-    return pare_backend_open(runtime, false, &job->backend);
+    PARE_TRY(pare_backend_open(runtime, false, &job->backend));
+    return pare_ranks_agree(model, job->backend);
 }
 
 static pare_status remove_parts(void *context) {
@@ -148,6 +151,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_input_norms_free(&job->norms);
     pare_scan_free(&job->scan);
     pare_free(job->texts);
+    pare_free(job->ranks);
     json_decref(job->traces);
     json_decref(job->repairs);
     json_decref(job->rebuilt);
@@ -169,6 +173,7 @@ pare_status pare_prune_finish(pare_prune_job *job, pare_prune_heir *heir, char *
     pare_page_files page = {0};
     job->imatrix_later = heir && heir->windows;
     pare_status status = pare_prune_run(job);
+    if (status == PARE_OK) status = pare_run_ranks(&job->ranks, &job->rank_count);
     if (status == PARE_OK) status = pare_prune_report(job, report);
     const pare_job_outputs *o = &job->asked->outputs;
     const char *source = pare_checkpoint_directory(job->origin->checkpoint);

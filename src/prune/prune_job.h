@@ -13,6 +13,7 @@
 #include "prune/prune_progress.h"
 #include "prune/sparse.h"
 #include "report/manifest.h"
+#include "report/ranks.h"
 #include "run/run.h"
 #include "score/cache.h"
 #include "score/score.h"
@@ -89,6 +90,8 @@ typedef struct pare_prune_job {
     pare_config_kind kind;
     pare_text_pair *texts; /* [text_count]; or NULL */
     json_t *traces;        /* of every round */
+    pare_rank_cost *ranks; /* [rank_count] that shared the work */
+    size_t rank_count;
 } pare_prune_job;
 
 /* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if

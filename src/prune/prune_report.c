@@ -95,7 +95,9 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .texts = job->texts,
                                     .text_count = job->texts ? o->evaluation.text_count : 0,
                                     .times = job->run.times,
-                                    .time_count = job->run.time_count};
+                                    .time_count = job->run.time_count,
+                                    .ranks = job->ranks,
+                                    .rank_count = job->rank_count};
     pare_status status = pare_report_text(PARE_REPORT_PRUNING, &results, text);
     json_decref(recipe);
     return status;

@@ -4,6 +4,7 @@
 #include "calibrate/self.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
+#include "support/peer.h"
 
 /* The calibration options with nothing left open where the model writes its own text. */
 pare_status pare_windows_choose(pare_prune_job *job) {
@@ -81,6 +82,7 @@ pare_status pare_windows_calibrate(pare_prune_job *job) {
         PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     }
     PARE_TRY(load_windows(job));
+    PARE_TRY(pare_peer_agree("calibration text (by the digest of its ids)", job->calibration_digest));
     PARE_TRY(check_labels(job));
     return self ? PARE_OK
                 : pare_prune_plan(job, job->windows.count / job->asked->calibration.batches, job->windows.length, true);

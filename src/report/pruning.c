@@ -246,6 +246,7 @@ json_t *pare_report_pruning(const void *results) {
     if (r->part_name) pare_json_put(json, r->part_name, r->part);
     pare_report_put_texts(json, r->texts, r->text_count);
     pare_report_put_stages(json, r->times, r->time_count);
+    if (r->rank_count) pare_json_put(json, "ranks", pare_report_ranks(r->ranks, r->rank_count));
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;

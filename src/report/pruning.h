@@ -6,6 +6,7 @@
 #include "repair/stage_fit.h"
 #include "report/manifest.h"
 #include "report/parts.h"
+#include "report/ranks.h"
 #include "select/target.h"
 
 typedef struct pare_pruning_results {
@@ -42,6 +43,8 @@ typedef struct pare_pruning_results {
     size_t text_count;
     const pare_stage_cost *times;
     size_t time_count;
+    const pare_rank_cost *ranks; /* [rank_count] that shared the work */
+    size_t rank_count;
 } pare_pruning_results;
 
 /* Appends what is to be said of experts (pruning_experts.c). */

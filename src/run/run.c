@@ -3,6 +3,7 @@
 #include "run/remote_code.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/usage.h"
 
@@ -76,6 +77,7 @@ pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t 
 
 pare_status pare_run_open(pare_run *run, const char *target, const char *source, bool force, uint64_t needed) {
     PARE_TRY(pare_paths_check(&run->paths));
+    if (pare_peer_rank()) return PARE_OK;
     for (size_t i = 0; i < run->paths.writes.count; i++) {
         const pare_path_use *use = &run->paths.writes.items[i];
         if (use->kind == PARE_PATH_FILE) PARE_TRY(pare_staged_check(use->path));
@@ -92,6 +94,7 @@ static pare_status grow(pare_run *run) {
 }
 
 pare_status pare_run_write_bytes(pare_run *run, const void *bytes, size_t size, const char *path) {
+    if (pare_peer_rank()) return PARE_OK;
     PARE_TRY(grow(run));
     PARE_TRY(pare_staged_write_bytes(bytes, size, path, &run->files[run->file_count]));
     run->file_count++;

@@ -46,10 +46,12 @@ pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t 
 pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *stage, void *job);
 
 /* Where a model is written (checkpoint/output.h), after all that is read and written was named in run->paths and is
- * found to be apart. target NULL: none is written, the paths are checked all the same. */
+ * found to be apart. target NULL, or a rank that is not the first: none is written, the paths are checked all the same.
+ */
 pare_status pare_run_open(pare_run *run, const char *target, const char *source, bool force, uint64_t needed);
 
-/* A file beside the model, which gets to `path` with pare_run_commit. Frees the reference, which may be NULL. */
+/* A file beside the model, which gets to `path` with pare_run_commit; of ranks, the first alone writes it. Frees the
+ * reference, which may be NULL. */
 pare_status pare_run_write(pare_run *run, json_t *json, const char *path);
 pare_status pare_run_write_text(pare_run *run, const char *text, const char *path);
 pare_status pare_run_write_bytes(pare_run *run, const void *bytes, size_t size, const char *path);

@@ -4,7 +4,7 @@
 #include "importance/expert_removal.h"
 
 static void backward(const pare_recipe *recipe, pare_pass_shape *shape) {
-    shape->gradients = true;
+    shape->gradients = shape->shards = true;
     shape->samples = pare_recipe_needs_squares(recipe);
 }
 
@@ -21,7 +21,7 @@ static void entropy_backward(const pare_recipe *recipe, pare_pass_shape *shape) 
 
 static void sample_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     (void)recipe;
-    shape->gradients = shape->samples = true;
+    shape->gradients = shape->samples = shape->shards = true;
 }
 
 static void observed(const pare_recipe *recipe, pare_pass_shape *shape) {

@@ -68,4 +68,24 @@ static inline int ranks_count(const char *text, const char *part) {
     return count;
 }
 
+static inline void ranks_join(char *out, size_t size, const char *folder, const char *name) {
+    snprintf(out, size, "%s/%s", folder, name);
+}
+
+/* So many sentences, each with a number. */
+static inline char *ranks_sentences(int count) {
+    size_t room = (size_t)count * 64 + 1, used = 0;
+    char *text = malloc(room);
+    assert_non_null(text);
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, room - used, "The little dog number %d went home. ", i * i % 977);
+    return text;
+}
+
+static inline char *ranks_file(const char *path) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    return program_captured(file);
+}
+
 #endif

@@ -15,20 +15,6 @@ typedef struct place {
     char text[256], smaller[256], items[2][256];
 } place;
 
-static void join(char *out, size_t size, const char *folder, const char *name) {
-    snprintf(out, size, "%s/%s", folder, name);
-}
-
-/* So many sentences, each with a number. */
-static char *sentences(int count) {
-    size_t room = (size_t)count * 64 + 1, used = 0;
-    char *text = malloc(room);
-    assert_non_null(text);
-    for (int i = 0; i < count; i++)
-        used += (size_t)snprintf(text + used, room - used, "The little dog number %d went home. ", i * i % 977);
-    return text;
-}
-
 /* Of lengths so different that they make more than one batch. */
 static void write_questions(const char *folder) {
     char *rows = malloc(ROWS * 1024), *at = rows;
@@ -50,14 +36,14 @@ static int set_up(void **state) {
     place *p = calloc(1, sizeof *p);
     assert_non_null(p);
     p->folder = tiny_folder();
-    char *text = sentences(800);
+    char *text = ranks_sentences(800);
     tiny_write_text(p->folder, "text.txt", text);
     free(text);
     write_questions(p->folder);
-    join(p->text, sizeof p->text, p->folder, "text.txt");
-    join(p->smaller, sizeof p->smaller, p->folder, "smaller");
-    join(p->items[0], sizeof p->items[0], p->folder, "alone.jsonl");
-    join(p->items[1], sizeof p->items[1], p->folder, "ranks.jsonl");
+    ranks_join(p->text, sizeof p->text, p->folder, "text.txt");
+    ranks_join(p->smaller, sizeof p->smaller, p->folder, "smaller");
+    ranks_join(p->items[0], sizeof p->items[0], p->folder, "alone.jsonl");
+    ranks_join(p->items[1], sizeof p->items[1], p->folder, "ranks.jsonl");
     *state = p;
     return 0;
 }
@@ -68,12 +54,6 @@ static int tear_down(void **state) {
     free(p->folder);
     free(p);
     return 0;
-}
-
-static char *file_of(const char *path) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    return program_captured(file);
 }
 
 /* What does not depend on the clock. */
@@ -108,7 +88,7 @@ static void test_same_numbers(void **state) {
     program_result one = program_run(alone + 1);
     assert_int_equal(one.code, 0);
     json_t *expected = results_of(one.out);
-    char *items = file_of(p->items[0]);
+    char *items = ranks_file(p->items[0]);
     static const char *const counts[] = {"2", "3"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         const char *const ranks[] = {EVALUATION(p, p->items[1])};
@@ -124,7 +104,7 @@ static void test_same_numbers(void **state) {
             json_dumpf(found, stderr, JSON_INDENT(1));
             fail();
         }
-        char *other = file_of(p->items[1]);
+        char *other = ranks_file(p->items[1]);
         assert_string_equal(items, other);
         unlink(p->items[1]);
         json_decref(found);
@@ -156,8 +136,8 @@ static void test_sweep(void **state) {
     const place *p = *state;
     char csv[2][300];
     if (!ranks_there()) skip();
-    join(csv[0], sizeof csv[0], p->folder, "alone.csv");
-    join(csv[1], sizeof csv[1], p->folder, "ranks.csv");
+    ranks_join(csv[0], sizeof csv[0], p->folder, "alone.csv");
+    ranks_join(csv[1], sizeof csv[1], p->folder, "ranks.csv");
     const char *const alone[] = {SWEEP(csv[0])}, *const ranks[] = {SWEEP(csv[1])};
     program_result one = program_run(alone + 1);
     program_result two = ranks_run((const char *const[]){"-n", "2", NULL}, ranks);
@@ -167,7 +147,7 @@ static void test_sweep(void **state) {
     json_t *expected = rows_of(one.out), *found = rows_of(two.out);
     assert_int_equal(json_array_size(expected), 3);
     assert_true(json_equal(expected, found));
-    char *kept = file_of(csv[1]);
+    char *kept = ranks_file(csv[1]);
     assert_int_equal(ranks_count(kept, "\n"), 5); /* what the sweep is, the names, three rows */
     free(kept);
     json_decref(expected);
@@ -179,8 +159,8 @@ static void test_sweep(void **state) {
 /* Both ranks in a folder of their own, where text.txt is what `here` and `there` say (NULL: not there). */
 static program_result with_texts(const place *p, const char *here, const char *there) {
     char first[300], second[300];
-    join(first, sizeof first, p->folder, "first");
-    join(second, sizeof second, p->folder, "second");
+    ranks_join(first, sizeof first, p->folder, "first");
+    ranks_join(second, sizeof second, p->folder, "second");
     mkdir(first, 0700);
     mkdir(second, 0700);
     if (here) tiny_write_text(first, "text.txt", here);
@@ -195,7 +175,7 @@ static program_result with_texts(const place *p, const char *here, const char *t
 
 static void test_disagreement(void **state) {
     if (!ranks_there()) skip();
-    char *one = sentences(40), *other = sentences(41);
+    char *one = ranks_sentences(40), *other = ranks_sentences(41);
     program_result result = with_texts(*state, one, other);
     assert_int_not_equal(result.code, 0);
     assert_int_equal(ranks_count(result.err, "do not have the same windows of text or pictures"), 1);
@@ -208,7 +188,7 @@ static void test_disagreement(void **state) {
 
 static void test_failing_rank(void **state) {
     if (!ranks_there()) skip();
-    char *one = sentences(40);
+    char *one = ranks_sentences(40);
     program_result result = with_texts(*state, one, NULL);
     assert_int_not_equal(result.code, 0);
     assert_int_equal(ranks_count(result.err, "cannot read text.txt"), 1);
@@ -222,7 +202,7 @@ static void test_not_spread(void **state) {
     const place *p = *state;
     char output[300];
     if (!ranks_there()) skip();
-    join(output, sizeof output, p->folder, "out");
+    ranks_join(output, sizeof output, p->folder, "out");
     program_result result = ranks_run((const char *const[]){"-n", "2", NULL},
                                       (const char *const[]){PARE_PROGRAM, "export", model, "-o", output, NULL});
     assert_int_not_equal(result.code, 0);

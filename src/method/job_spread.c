@@ -1,0 +1,109 @@
+/* What of a job several ranks cannot share (support/peer.h): a row each. */
+#include "method/job.h"
+#include "model/pass.h"
+#include "support/peer.h"
+
+static bool reads_nothing(const pare_job *job) {
+    return !job->calibration.needed || job->calibration.imatrix;
+}
+
+static bool recovers(const pare_job *job) {
+    return job->recovery != NULL;
+}
+
+static bool drops(const pare_job *job) {
+    return job->target.drop_count > 0;
+}
+
+static bool times(const pare_job *job) {
+    return job->target.latency != 0.0;
+}
+
+static bool resumes(const pare_job *job) {
+    return job->outputs.resumable;
+}
+
+static bool has_rounds(const pare_job *job) {
+    return job->target.rounds > 1;
+}
+
+static bool writes_imatrix(const pare_job *job) {
+    return job->outputs.imatrix != NULL;
+}
+
+static bool has_gradient(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_GRADIENT);
+}
+
+static bool has_other_signal(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_DATA) && !has_gradient(job);
+}
+
+/* What embedding, norms and head are displaced by follows from their own gradients. */
+static bool displaces_all(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS) && job->displace == PARE_DISPLACE_ALL;
+}
+
+static bool looks_at_blocks(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_REGIONAL);
+}
+
+static bool trains(const pare_job *job) {
+    return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
+}
+
+static bool feels_outputs(const pare_job *job) {
+    return pare_recipe_feels_outputs(&job->recipe);
+}
+
+static bool searches(const pare_job *job) {
+    return pare_recipe_searches(&job->recipe);
+}
+
+static bool reconstructs(const pare_job *job) {
+    return job->recipe.reconstruct > 0;
+}
+
+static bool permutes(const pare_job *job) {
+    return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
+}
+
+static bool removes_experts(const pare_job *job) {
+    return job->recipe.mode == PARE_MODE_EXPERT;
+}
+
+static const struct {
+    bool (*is)(const pare_job *job);
+    const char *what;
+} alone[] = {{reads_nothing, "a method that sends no calibration text through the model"},
+             {drops, "--drop-layers"},
+             {recovers, "--recover"},
+             {times, "--latency"},
+             {resumes, "--resume"},
+             {has_rounds, "--iterations"},
+             {writes_imatrix, "--imatrix"},
+             {removes_experts, "--mode expert"},
+             {trains, "methods that train while they prune"},
+             {has_other_signal, "a signal that is no gradient"},
+             {looks_at_blocks, "a regional gradient"},
+             {displaces_all, "--displace all"},
+             {feels_outputs, "the metric of the loss (--metric fisher)"},
+             {searches, "a search (--search-steps)"},
+             {permutes, "--permutation"},
+             {reconstructs, "--reconstruct"}};
+
+static pare_status refuse(const char *what) {
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s is not spread over ranks: run pare as one process, without mpirun or srun (docs/machines.md "
+                     "says what is)",
+                     what);
+}
+
+pare_status pare_job_check_spread(const pare_job *job, const pare_model *model) {
+    if (pare_peer_count() == 1) return PARE_OK;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (alone[i].is(job)) return refuse(alone[i].what);
+    if (has_gradient(job) && !pare_pass_has_shards(&model->config))
+        return refuse("the gradient of a model with experts, latents or projections");
+    return PARE_OK;
+}

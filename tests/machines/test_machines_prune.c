@@ -1,0 +1,170 @@
+/* pare prune under mpirun: the model of one process, to the last byte, for any number of ranks. */
+#include "../tiny_model.h"
+#include "ranks.h"
+
+#include <jansson.h>
+
+static const char model[] = PARE_SOURCE_DIR "/examples/tiny-stories";
+
+typedef struct place {
+    char *folder;
+    char text[256], output[2][256];
+} place;
+
+static int set_up(void **state) {
+    place *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    p->folder = tiny_folder();
+    char *text = ranks_sentences(2400);
+    tiny_write_text(p->folder, "text.txt", text);
+    free(text);
+    ranks_join(p->text, sizeof p->text, p->folder, "text.txt");
+    ranks_join(p->output[0], sizeof p->output[0], p->folder, "alone");
+    ranks_join(p->output[1], sizeof p->output[1], p->folder, "ranks");
+    *state = p;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    place *p = *state;
+    tiny_remove(p->folder);
+    free(p->folder);
+    free(p);
+    return 0;
+}
+
+/* The command, with those words behind it; NULL after the last. */
+static void command_of(const place *p, const char *const *words, int output, const char **out) {
+    const char *const start[] = {PARE_PROGRAM, "prune",   model,      "-o", p->output[output], "--calib-stream",
+                                 "--calib",    p->text,   "--length", "64", "--threads",       "1",
+                                 "--json",     "--quiet", "--force",  NULL};
+    size_t count = 0;
+    for (size_t i = 0; start[i]; i++)
+        out[count++] = start[i];
+    for (size_t i = 0; words[i]; i++)
+        out[count++] = words[i];
+    out[count] = NULL;
+}
+
+typedef struct bytes {
+    char *data;
+    size_t count;
+} bytes;
+
+static bytes weights_of(const char *folder) {
+    char path[300];
+    struct stat file;
+    ranks_join(path, sizeof path, folder, "model.safetensors");
+    assert_int_equal(stat(path, &file), 0);
+    return (bytes){ranks_file(path), (size_t)file.st_size};
+}
+
+static json_t *document_of(const program_result *result) {
+    if (result->code) fprintf(stderr, "%s\n", result->err);
+    assert_int_equal(result->code, 0);
+    json_t *document = json_loads(result->out, 0, NULL);
+    assert_non_null(document);
+    return document;
+}
+
+/* Texts before and after, but for the time that they took. */
+static json_t *texts_of(json_t *document) {
+    json_t *texts = json_incref(json_object_get(document, "texts"));
+    json_decref(document);
+    return texts;
+}
+
+static json_int_t sent_by(const json_t *ranks) {
+    json_int_t sum = 0;
+    for (size_t rank = 0; rank < json_array_size(ranks); rank++)
+        sum += json_integer_value(json_object_get(json_array_get(ranks, rank), "sent"));
+    return sum;
+}
+
+static void expect_same(const place *p, const char *const *words, const char *const *counts) {
+    const char *command[PROGRAM_WORDS];
+    command_of(p, words, 0, command);
+    program_result one = program_run(command + 1);
+    json_t *expected = texts_of(document_of(&one));
+    bytes alone = weights_of(p->output[0]);
+    for (; *counts; counts++) {
+        command_of(p, words, 1, command);
+        program_result several = ranks_run((const char *const[]){"-n", *counts, NULL}, command);
+        json_t *document = document_of(&several);
+        const json_t *ranks = json_object_get(document, "ranks");
+        assert_int_equal(json_array_size(ranks), strtol(*counts, NULL, 10));
+        assert_true(sent_by(ranks) > 20000);
+        json_t *found = texts_of(document);
+        assert_true(expected == found || json_equal(expected, found));
+        bytes other = weights_of(p->output[1]);
+        assert_int_equal(alone.count, other.count);
+        if (memcmp(alone.data, other.data, alone.count) != 0) {
+            fprintf(stderr, "%s ranks make another model of %s %s\n", *counts, words[0], words[1]);
+            fail();
+        }
+        assert_string_equal(several.err, "");
+        free(other.data);
+        json_decref(found);
+        program_result_free(&several);
+    }
+    free(alone.data);
+    json_decref(expected);
+    program_result_free(&one);
+}
+
+#define SAME(p, counts, ...) expect_same(p, (const char *const[]){__VA_ARGS__, NULL}, counts)
+
+static const char *const two[] = {"2", NULL}, *const three[] = {"3", NULL}, *const many[] = {"2", "5", NULL};
+
+/* 261 sequences are eight shards, not all of one length. */
+static void test_single_weights(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, two, "--method", "wanda", "--sparsity", "0.5", "--samples", "64");
+    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", "--samples", "261", "--text", p->text, "--max-windows",
+         "40");
+}
+
+static void test_units(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, many, "--method", "obs", "--ratio", "0.3", "--samples", "64");
+}
+
+static void test_gradients(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, many, "--method", "taylor", "--ratio", "0.3", "--samples", "131");
+    SAME(p, two, "--method", "taylor-second", "--ratio", "0.3", "--samples", "64");
+    SAME(p, two, "--method", "moreau", "--displace", "scored", "--steps", "2", "--ratio", "0.3", "--samples", "64");
+    SAME(p, two, "--method", "gblm", "--sparsity", "0.5", "--samples", "64");
+}
+
+static void expect_refused(const place *p, const char *what, const char *const *words) {
+    const char *command[PROGRAM_WORDS];
+    command_of(p, words, 1, command);
+    tiny_remove(p->output[1]);
+    program_result result = ranks_run((const char *const[]){"-n", "2", NULL}, command);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, what), 1);
+    assert_int_equal(ranks_count(result.err, "is not spread over ranks"), 1);
+    assert_int_equal(access(p->output[1], F_OK), -1);
+    program_result_free(&result);
+}
+
+#define REFUSED(p, what, ...) expect_refused(p, what, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_not_spread(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    REFUSED(p, "a method that sends no calibration text through the model", "--method", "random", "--ratio", "0.2");
+    REFUSED(p, "--displace all", "--method", "moreau", "--ratio", "0.2");
+    REFUSED(p, "--resume", "--method", "wanda", "--sparsity", "0.5", "--resume");
+    REFUSED(p, "a signal that is no gradient", "--method", "wanda-structured", "--ratio", "0.2");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
+                                       cmocka_unit_test(test_gradients), cmocka_unit_test(test_not_spread)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
