@@ -49,6 +49,8 @@ SINGLE_METHODS = {
     "sparsegpt, 512 x 128": ["--method", "sparsegpt", "--samples", "512"],
     "best-sparse": ["--method", "best-sparse", *REFITTED],
     "best-sparse, 512 x 128": ["--method", "best-sparse", "--samples", "512"],
+    "best-sparse --permute assign": ["--method", "best-sparse", *REFITTED, "--permute", "assign"],
+    "best-sparse --permute assign, 512 x 128": ["--method", "best-sparse", "--samples", "512", "--permute", "assign"],
     "best-sparse --reconstruct 40": ["--method", "best-sparse", *REFITTED, "--reconstruct", "40"],
     "best-sparse --reconstruct 40, 512 x 128": ["--method", "best-sparse", "--samples", "512", "--reconstruct", "40"],
 }

@@ -1,5 +1,6 @@
 /* What of a job several ranks cannot share (support/peer.h): a row each. */
 #include "method/job.h"
+#include "model/config_experts.h"
 #include "model/pass.h"
 #include "support/peer.h"
 
@@ -105,5 +106,7 @@ pare_status pare_job_check_spread(const pare_job *job, const pare_model *model) 
         if (alone[i].is(job)) return refuse(alone[i].what);
     if (has_gradient(job) && !pare_pass_has_shards(&model->config))
         return refuse("the gradient of a model with experts, latents or projections");
+    if (!pare_recipe_is_element(&job->recipe) && pare_recipe_repairs(&job->recipe) && pare_has_experts(&model->config))
+        return refuse("a repair of units of a model with experts");
     return PARE_OK;
 }

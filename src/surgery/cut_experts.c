@@ -1,5 +1,4 @@
 #include "surgery/cut_experts.h"
-#include "model/expert_tensors.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "surgery/kept_values.h"

@@ -3,6 +3,7 @@
 #define PARE_SURGERY_CUT_EXPERTS_H
 
 #include "checkpoint/writer.h"
+#include "model/expert_tensors.h"
 #include "repair/repaired.h"
 #include "surgery/axes.h"
 
