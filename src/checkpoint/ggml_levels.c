@@ -54,10 +54,28 @@ PARE_VECTORIZE void pare_ggml_decode_mxfp4(const unsigned char *restrict blocks,
         look_up(blocks + 1, 16, fours, half_power(blocks[0]), out);
 }
 
+PARE_VECTORIZE static void decode_neighbours(const unsigned char *restrict blocks,
+                                             const unsigned char *restrict exponents, uint64_t count,
+                                             float *restrict out) {
+    for (uint64_t b = 0; b < count; b++, blocks += 16, out += 32) {
+        float scale = half_power(exponents[b]);
+        for (int i = 0; i < 16; i++) {
+            out[2 * i] = scale * fours[blocks[i] & 15];
+            out[2 * i + 1] = scale * fours[blocks[i] >> 4];
+        }
+    }
+}
+
 void pare_mxfp4_values(const unsigned char *blocks, const unsigned char *exponents, uint64_t first, uint64_t count,
                        float *out) {
-    for (uint64_t i = first; i < first + count; i++)
-        *out++ = half_power(exponents[i / 32]) * fours[blocks[i / 2] >> i % 2 * 4 & 15];
+    enum { SIZE = 32 };
+    for (uint64_t i = first, end = first + count, take; i < end; i += take, out += take) {
+        take = i % SIZE ? 1 : (end - i) / SIZE * SIZE;
+        decode_neighbours(blocks + i / 2, exponents + i / SIZE, take / SIZE, out);
+        if (take >= SIZE) continue;
+        take = 1;
+        *out = half_power(exponents[i / SIZE]) * fours[blocks[i / 2] >> i % 2 * 4 & 15];
+    }
 }
 
 /* Half of the number that `bits` (4 of exponent, 3 of mantissa) stand for; 0 for what is no number. */

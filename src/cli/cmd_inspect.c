@@ -68,6 +68,7 @@ static void print_block(const json_t *model) {
         fputs(", biases: ", stdout);
         print_list(biases, "");
     }
+    if (json_is_true(pare_document_at(block, "sinks"))) fputs(", attention sinks", stdout);
     putchar('\n');
 }
 

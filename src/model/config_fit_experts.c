@@ -17,6 +17,13 @@ static pare_status expect_three(const pare_inventory *from, const char *name, ui
     return pare_inventory_refuse(from, t, expected);
 }
 
+static pare_status refuse_scattered(const pare_inventory *from, const pare_tensor *tensor) {
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s: tensor %s does not lie in the file as it is used; load the model in transformers and save it "
+                     "with save_pretrained",
+                     pare_checkpoint_file(from->checkpoint, tensor->file), tensor->name);
+}
+
 /* Outputs and inputs of all experts, as one run of the file, or of two that take turns, in rows that can be gathered
  * where they are scattered. */
 static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t outputs, uint64_t inputs) {
@@ -26,11 +33,7 @@ static pare_status expect_fused(const pare_inventory *from, const char *name, ui
                           : expect_three(from, name, outputs, inputs, &tensor));
     const char *file = pare_checkpoint_file(from->checkpoint, tensor->file);
     bool packed = rule->turned && tensor->view && tensor->view->exponents;
-    if (!packed && !pare_tensor_is_run(tensor) && !tensor->view->halves)
-        return pare_fail(PARE_UNSUPPORTED,
-                         "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
-                         "save it with save_pretrained",
-                         file, name);
+    if (!packed && !pare_tensor_is_run(tensor) && !tensor->view->halves) return refuse_scattered(from, tensor);
     if (!rule->turned || inputs * sizeof(float) <= PARE_VIEW_ROW_BYTES) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED,
                      "%s: tensor %s has experts that read %llu numbers each; pare transposes those of at most %d bytes",
@@ -47,7 +50,12 @@ static pare_status fit_fused(const pare_inventory *from, uint32_t layer) {
     return expect_fused(from, name, d, width);
 }
 
-/* As pieces of a vector, they are gathered, too. */
+static pare_status expect_biases(const pare_inventory *from, const char *name, uint64_t outputs) {
+    PARE_TRY(pare_inventory_matrix(from, name, from->config->experts.count, outputs));
+    const pare_tensor *tensor = pare_checkpoint_find(from->checkpoint, name);
+    return tensor->view ? refuse_scattered(from, tensor) : PARE_OK; /* slices are views of their own */
+}
+
 static pare_status fit_biases(const pare_inventory *from, uint32_t layer) {
     const pare_config *config = from->config;
     uint64_t d = config->hidden, width = config->experts.width;
@@ -56,9 +64,9 @@ static pare_status fit_biases(const pare_inventory *from, uint32_t layer) {
     pare_router_bias_name(config, layer, name);
     PARE_TRY(pare_inventory_vector(from, name, config->experts.count));
     pare_expert_bias_name(config, layer, PARE_EXPERT_GATE, name);
-    PARE_TRY(pare_inventory_matrix(from, name, config->experts.count, 2 * width));
+    PARE_TRY(expect_biases(from, name, 2 * width));
     pare_expert_bias_name(config, layer, PARE_EXPERT_DOWN, name);
-    return pare_inventory_matrix(from, name, config->experts.count, d);
+    return expect_biases(from, name, d);
 }
 
 static pare_status fit_each(const pare_inventory *from, uint32_t layer) {

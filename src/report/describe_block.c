@@ -63,6 +63,7 @@ json_t *pare_describe_block(const pare_config *config) {
     pare_json_put(json, "parallel", json_boolean(a->parallel));
     pare_json_put(json, "positions", pare_json_string(positions_name(a)));
     pare_json_put(json, "biases", biases_json(config));
+    if (pare_has_role(a, PARE_ROLE_SINKS)) pare_json_put(json, "sinks", json_true());
     return json;
 }
 

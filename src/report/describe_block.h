@@ -8,7 +8,8 @@
 
 /* {"name", "class", "models"} */
 json_t *pare_describe_family(const pare_family *family);
-/* {"norm", "norms": [places], "head_norm"?, "activation", "gated", "parallel", "positions", "biases": [matrices]} */
+/* {"norm", "norms": [places], "head_norm"?, "activation", "gated", "parallel", "positions", "biases": [matrices],
+ * "sinks"?: true} */
 json_t *pare_describe_block(const pare_config *config);
 /* Stretches of layers that are alike: [{"first", "last", "window"?, "rope"?}], rope: which of "ropes". */
 json_t *pare_describe_attention(const pare_config *config);

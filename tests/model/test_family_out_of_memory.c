@@ -62,14 +62,9 @@ static void check_loss(void *context, pare_status status) {
     if (status == PARE_OK) assert_close("the loss", s->loss, s->expected, 1e-6);
 }
 
-static void families_without_memory(void **state) {
-    (void)state;
-    static const char *const names[] = {
-        "gemma3 both keys",     "phi3 part, longrope",  "bloom",         "gpt2",
-        "opt narrow embedding", "mistral3 with a head", "falcon groups", "stablelm normed heads",
-        "ministral3 beyond"};
-    families all = families_load();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+static void check_families(const char *golden, const char *const *names, size_t count) {
+    families all = families_load_from(golden);
+    for (size_t i = 0; i < count; i++) {
         const json_t *one = family_case(&all, names[i]);
         char *folder = family_write(one, (family_form){0});
         scene s = {.folder = folder, .ids = all.ids, .expected = family_number(one, "loss")};
@@ -78,6 +73,17 @@ static void families_without_memory(void **state) {
         free(folder);
     }
     families_free(&all);
+}
+
+static void families_without_memory(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "gemma3 both keys",     "phi3 part, longrope",  "bloom",         "gpt2",
+        "opt narrow embedding", "mistral3 with a head", "falcon groups", "stablelm normed heads",
+        "ministral3 beyond"};
+    static const char *const experts[] = {"gpt_oss mxfp4"};
+    check_families(FAMILIES_GOLDEN, names, sizeof names / sizeof *names);
+    check_families(EXPERTS_GOLDEN, experts, 1);
 }
 
 int main(void) {

@@ -3,6 +3,7 @@
 #include "families.h"
 
 #include "checkpoint/ggml_decode.h"
+#include "checkpoint/scan.h"
 
 #include <math.h>
 
@@ -113,6 +114,27 @@ static void halves_may_lie_apart(void **state) {
     families_free(&all);
 }
 
+/* Of an exponent of 2^128. */
+static void infinite_numbers_are_found(void **state) {
+    families all = families_load_from(EXPERTS_GOLDEN);
+    family_model m = family_open(family_case(&all, "gpt_oss mxfp4"), (family_form){0});
+    const pare_tensor *tensor = pare_checkpoint_find(m.model->checkpoint, "model.layers.1.mlp.experts.down_proj");
+    const pare_mapping *file = pare_checkpoint_mapping(m.model->checkpoint, tensor->file);
+    pare_scan scan;
+    (void)state;
+    assert_int_equal(pare_checkpoint_scan(m.model->checkpoint, NULL, &scan), PARE_OK);
+    pare_scan_free(&scan);
+    FILE *out = fopen(file->path, "r+b");
+    assert_non_null(out);
+    assert_int_equal(fseek(out, (long)(tensor->view->exponents + 7 - file->data), SEEK_SET), 0);
+    assert_int_equal(fputc(255, out), 255);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(pare_checkpoint_scan(m.model->checkpoint, NULL, &scan), PARE_NUMERIC_ERROR);
+    assert_non_null(strstr(pare_message(), "of tensor model.layers.1.mlp.experts.down_proj is infinite"));
+    family_close(&m);
+    families_free(&all);
+}
+
 /* E2M1 times a power of two, the first of two neighbours in the low half of a byte; also from within a block. */
 static void numbers_are_those_of_the_format(void **state) {
     static const double fours[8] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
@@ -139,6 +161,7 @@ int main(void) {
         cmocka_unit_test(numbers_must_be_stated),
         cmocka_unit_test(halves_must_fit),
         cmocka_unit_test(halves_may_lie_apart),
+        cmocka_unit_test(infinite_numbers_are_found),
         cmocka_unit_test(numbers_are_those_of_the_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
