@@ -132,15 +132,20 @@ static void seed_archive(const char *folder) {
     free(made);
 }
 
-/* A matrix of another width is refused; of what is taken the sums are those of squares, of some tokens. */
+/* A matrix of another width is refused; of what is taken, of several the last one, the sums are those of squares, of
+ * some tokens. */
 static pare_status take_entry(const pare_imatrix_file *file, const pare_imatrix_entry *entry) {
     int64_t width = (int64_t)entry->width;
     double *squares = malloc(entry->width * sizeof *squares), tokens = 0.0;
+    uint32_t matrices = (uint32_t)entry->matrices;
+    bool several = matrices != 1;
     pare_status wider = pare_imatrix_take(file, entry->name, width + 1, squares, &tokens);
-    pare_status status = pare_imatrix_take(file, entry->name, width, squares, &tokens);
+    pare_status status = several
+                             ? pare_imatrix_take_one(file, entry->name, matrices, matrices - 1, width, squares, &tokens)
+                             : pare_imatrix_take(file, entry->name, width, squares, &tokens);
     fuzz_check(wider != PARE_OK, "a matrix has one width");
     fuzz_check(pare_imatrix_has(file, entry->name), "an entry is found by its name");
-    if (status == PARE_OK) fuzz_check(isfinite(tokens) && tokens > 0.0, "sums are of some tokens");
+    if (status == PARE_OK) fuzz_check(isfinite(tokens) && (tokens > 0.0 || several), "sums are of some tokens");
     for (int64_t i = 0; i < width && status == PARE_OK; i++)
         fuzz_check(isfinite(squares[i]) && squares[i] >= 0.0, "a sum of squares is finite and not negative");
     free(squares);
@@ -162,8 +167,14 @@ static pare_status read_imatrix(const char *folder, const char *path) {
     return status;
 }
 
-static const pare_imatrix_row imatrix_rows[] = {{"blk.0.attn_q.weight", 4, (const double[]){0.0, 1.5, 2.25, 1e30}},
-                                                {"output.weight", 2, (const double[]){7.0, 1e-30}}};
+static const pare_imatrix_row imatrix_rows[] = {
+    {.name = "blk.0.attn_q.weight", .width = 4, .squares = (const double[]){0.0, 1.5, 2.25, 1e30}},
+    {.name = "blk.0.ffn_up_exps.weight",
+     .width = 2,
+     .matrices = 2,
+     .squares = (const double[]){1.0, 2.0, 3.0, 4.0},
+     .tokens = (const double[]){5.0, 0.0}},
+    {.name = "output.weight", .width = 2, .squares = (const double[]){7.0, 1e-30}}};
 enum { IMATRIX_ROWS = sizeof imatrix_rows / sizeof *imatrix_rows, CALLS = 3 };
 
 /* Before GGUF, with what the first of these files lacked behind the entries (imatrix_legacy.c). */

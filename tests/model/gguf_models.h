@@ -26,9 +26,19 @@ static inline families gguf_models_load(void) {
     return gguf_models_load_from("gguf_models.json.gz");
 }
 
+/* Of so many bytes: the next power of two, so that it is seldom another one. */
+static inline size_t gguf_room(size_t count) {
+    size_t room = 1024;
+    while (room < count)
+        room *= 2;
+    return room;
+}
+
 static inline void gguf_append(gguf_bytes *to, const void *data, size_t count) {
-    to->data = realloc(to->data, to->count + count + GGUF_MODELS_ALIGNMENT);
-    tiny_check(to->data != NULL, "realloc");
+    if (!to->data || gguf_room(to->count) != gguf_room(to->count + count)) {
+        to->data = realloc(to->data, gguf_room(to->count + count));
+        tiny_check(to->data != NULL, "realloc");
+    }
     memcpy(to->data + to->count, data, count);
     to->count += count;
 }

@@ -186,8 +186,8 @@ static void halves_of_two_types_are_one(void **state) {
     families_free(&all);
 }
 
-/* A Mixtral of two layers whose rows are blocks of 256. */
-static json_t *wide_mixtral(uint32_t experts) {
+/* A Mixtral whose rows are blocks of 256, but those of Down where the experts are narrow. */
+static json_t *wide_mixtral(uint32_t experts, int layers, int width) {
     static const struct {
         const char *name;
         int rows, columns;
@@ -196,13 +196,13 @@ static json_t *wide_mixtral(uint32_t experts) {
                {"post_attention_layernorm", 256, 0}};
     json_t *config =
         json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f}", "model_type", "mixtral",
-                  "hidden_size", 256, "num_hidden_layers", 2, "num_attention_heads", 4, "num_key_value_heads", 2,
-                  "intermediate_size", 256, "vocab_size", 64, "max_position_embeddings", 64, "num_local_experts",
+                  "hidden_size", 256, "num_hidden_layers", layers, "num_attention_heads", 4, "num_key_value_heads", 2,
+                  "intermediate_size", width, "vocab_size", 64, "max_position_embeddings", 64, "num_local_experts",
                   (int)experts, "num_experts_per_tok", 2, "sliding_window", 64, "rms_norm_eps", 1e-5);
     json_t *tensors = json_pack("[[s,[i,i]],[s,[i,i]],[s,[i]]]", "model.embed_tokens.weight", 64, 256, "lm_head.weight",
                                 64, 256, "model.norm.weight", 256);
     char name[128];
-    for (int layer = 0; layer < 2; layer++) {
+    for (int layer = 0; layer < layers; layer++) {
         for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
             int rows = own[i].rows ? own[i].rows : (int)experts;
             snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, own[i].name);
@@ -212,7 +212,8 @@ static json_t *wide_mixtral(uint32_t experts) {
         for (uint32_t part = 0; part < 3 * experts; part++) {
             snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%u.w%u.weight", layer, part / 3,
                      part % 3 + 1);
-            json_array_append_new(tensors, json_pack("[s,[i,i]]", name, 256, 256));
+            bool down = part % 3 == 1;
+            json_array_append_new(tensors, json_pack("[s,[i,i]]", name, down ? 256 : width, down ? width : 256));
         }
     }
     return json_pack("{s:s,s:o,s:o}", "name", "wide mixtral", "config", config, "tensors", tensors);
@@ -247,7 +248,7 @@ static void types_are_llama_quantizes(void **state) {
         if (other) {
             if (one) family_close(&m);
             json_decref(one);
-            one = wide_mixtral(rows[i].experts);
+            one = rows[i].experts == 8 ? wide_mixtral(8, 1, 32) : wide_mixtral(rows[i].experts, 2, 256);
             m = family_open(one, (family_form){.dtype = PARE_DTYPE_F16});
         }
         if (again) {
