@@ -1,29 +1,21 @@
 /* What is kept between two groups (checkpoint/state_file.h), numbers little-endian: u64 groups that are through, and of
  * all, f64 the loss so far; f32 full matrices, f64 sums of squares, f64 spreads, as far as they are gathered. */
-#include "calibrate/linear_fisher.h"
 #include "calibrate/input_moments_internal.h"
+#include "calibrate/linear_fisher_internal.h"
 #include "calibrate/shrinkage.h"
 #include "checkpoint/state_file.h"
 #include "model/gradient_sink.h"
 #include "model/work.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
+#include "support/runtime.h"
+
+#include <string.h>
 
 enum { CHUNK = 1024, MOST_IN_GROUP = 32 }; /* tokens of a product, sequences */
 
 _Static_assert((int)PARE_SPREAD_PANEL <= (int)CHUNK, "what spreads want has room in `scaled`");
-
-typedef struct gathering {
-    const pare_fisher_request *request;
-    pare_linear_fisher *out;
-    double **squares; /* [tensor_count] [rows], NULL: not wanted */
-    double *sums;     /* what all of `squares` points into */
-    uint64_t rows;    /* of `sums` */
-    float scale;      /* from the mean loss of a group to the sum: products and their sums are happier near 1 */
-    float *scaled;    /* CHUNK tokens of the widest full matrix; first the room of pare_spread_add */
-    void *operand;    /* the same as operands */
-    uint64_t passes_done, passes;
-} gathering;
 
 /* What a choice comes to. */
 typedef struct extent {
@@ -33,24 +25,11 @@ typedef struct extent {
     uint32_t lowest;   /* layer that holds a wanted one */
 } extent;
 
-static bool is_wanted(const pare_model *model, const pare_fisher_choice *choice, size_t id) {
-    uint32_t layer;
-    pare_role role;
-    return choice->wanted[id] && model->tensors[id]->count && pare_tensor_id_split(model, id, &layer, &role) &&
-           pare_role_is_matrix(role);
-}
-
-static int64_t rows_of(const pare_model *model, size_t id) {
-    int64_t rows, columns;
-    pare_tensor_matrix(model->tensors[id], &rows, &columns);
-    return rows;
-}
-
 static extent extent_of(const pare_model *model, const pare_fisher_choice *choice) {
     extent e = {.lowest = model->config.layers};
     for (size_t id = 0; id < model->tensor_count; id++) {
-        if (!is_wanted(model, choice, id)) continue;
-        uint64_t rows = (uint64_t)rows_of(model, id);
+        if (!pare_fisher_wants(model, choice, id)) continue;
+        uint64_t rows = (uint64_t)pare_fisher_rows(model, id);
         uint32_t layer;
         pare_role role;
         pare_tensor_id_split(model, id, &layer, &role);
@@ -81,8 +60,8 @@ pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare
         model, &(pare_gradient_shape){.sequences = request->sequences, .length = request->length, .again = 1.0});
     double tokens = (double)request->sequences * (double)request->length;
     for (size_t id = 0; id < model->tensor_count; id++) {
-        if (!is_wanted(model, choice, id)) continue;
-        double rows = (double)rows_of(model, id);
+        if (!pare_fisher_wants(model, choice, id)) continue;
+        double rows = (double)pare_fisher_rows(model, id);
         work.amount[PARE_WORK_BYTES] += 4.0 * tokens * rows * sizeof(float);
         if (rows <= (double)choice->widest) work.amount[PARE_WORK_PRODUCTS] += 2.0 * tokens * rows * rows;
     }
@@ -103,12 +82,16 @@ static void scale_tokens(const pare_moment_values *v, int64_t first, int64_t n, 
     }
 }
 
-static pare_status add(gathering *g, uint32_t layer, pare_role role, const pare_moment_values *gradient) {
+/* first: of the micro-batch's tokens, among those of the group. */
+static pare_status add(pare_fisher_gathering *g, uint32_t layer, pare_role role, int64_t first_token,
+                       const pare_moment_values *gradient) {
     const pare_backend *backend = g->request->source->backend;
     size_t id = pare_tensor_id(layer, role);
     int64_t rows = gradient->width;
+    pare_fisher_room *room = &g->room[role];
     if (!g->squares[id]) return PARE_OK;
-    pare_moments_add(gradient, &(pare_moment_sums){.squares = g->squares[id]});
+    if (!first_token) memset(room->squares, 0, (size_t)rows * sizeof *room->squares);
+    pare_moments_add(gradient, &(pare_moment_sums){.squares = room->squares});
     for (int64_t first = 0; g->out->full[id] && first < gradient->tokens; first += CHUNK) {
         int64_t n = gradient->tokens - first < CHUNK ? gradient->tokens - first : CHUNK;
         pare_matmul shape = {.batch = 1,
@@ -117,81 +100,91 @@ static pare_status add(gathering *g, uint32_t layer, pare_role role, const pare_
                              .k = n,
                              .transpose_a = !gradient->by_feature,
                              .transpose_b = gradient->by_feature,
-                             .accumulate = true};
+                             .accumulate = first_token + first > 0};
         scale_tokens(gradient, first, n, g->scale, g->scaled);
         backend->operations->to_operand(backend, g->scaled, n * rows, g->operand);
-        PARE_TRY(backend->operations->matmul(backend, &shape, g->operand, g->operand, g->out->full[id]));
+        PARE_TRY(backend->operations->matmul(backend, &shape, g->operand, g->operand, room->full));
     }
-    return PARE_OK;
+    return first_token + gradient->tokens == g->tokens ? pare_fisher_share(g, role, id, rows) : PARE_OK;
 }
 
 /* The residual stream, which is the output of Down or O, is there in fp32: what operands it becomes is decided here. */
-static pare_status add_stream(gathering *g, uint32_t layer, pare_role role, int64_t tokens, const float *gradient) {
+static pare_status add_stream(pare_fisher_gathering *g, uint32_t layer, pare_role role, int64_t first, int64_t tokens,
+                              const float *gradient) {
     pare_moment_values values = {.x = gradient,
                                  .dtype = PARE_DTYPE_F32,
                                  .tokens = tokens,
                                  .width = g->request->source->model->config.hidden,
                                  .length = tokens};
     size_t id = pare_tensor_id(layer, role);
+    if (!first) g->room[role].spread = 0.0;
     if (g->out->spread && g->out->full[id])
-        pare_spread_add(gradient, tokens, g->request->length, values.width, g->scaled, &g->out->spread[id]);
-    return add(g, layer, role, &values);
+        pare_spread_add(gradient, tokens, g->request->length, values.width, g->scaled, &g->room[role].spread);
+    return add(g, layer, role, first, &values);
 }
 
 static pare_status see_output(void *context, uint32_t layer, int64_t first, int64_t tokens, const float *gradient) {
-    (void)first;
-    return add_stream(context, layer, PARE_ROLE_DOWN, tokens, gradient);
+    return add_stream(context, layer, PARE_ROLE_DOWN, first, tokens, gradient);
 }
 
 static pare_status see_middle(void *context, uint32_t layer, int64_t first, int64_t tokens, const float *gradient) {
-    (void)first;
-    return add_stream(context, layer, PARE_ROLE_O, tokens, gradient);
+    return add_stream(context, layer, PARE_ROLE_O, first, tokens, gradient);
 }
 
 static pare_status see_linear(void *context, uint32_t layer, pare_role role, const pare_linear_output *gradient) {
-    gathering *g = context;
+    pare_fisher_gathering *g = context;
     pare_moment_values values = {.x = gradient->gradient,
                                  .dtype = g->request->source->backend->operand,
                                  .by_feature = gradient->by_feature,
                                  .tokens = gradient->tokens,
                                  .width = gradient->width,
                                  .length = gradient->tokens};
-    return pare_role_writes(role) ? PARE_OK : add(g, layer, role, &values);
+    return pare_role_writes(role) ? PARE_OK : add(g, layer, role, gradient->first_token, &values);
 }
 
 static pare_status report_step(void *context, uint64_t done, uint64_t total) {
-    const gathering *g = context;
+    const pare_fisher_gathering *g = context;
     return pare_progress_report(g->request->runtime, "feeling outputs", g->passes_done * total + done,
                                 g->passes * total);
 }
 
-static pare_pass_shape shape_of(const pare_fisher_request *request, int64_t group) {
+/* rooms: bytes beside the pass. */
+static pare_pass_shape shape_of(const pare_fisher_request *request, int64_t group, uint64_t rooms) {
     return (pare_pass_shape){.sequences = group,
                              .length = request->length,
                              .gradients = true,
                              .composed = request->composed,
-                             .limit = request->limit};
+                             .limit = pare_limit_beside(request->limit, rooms)};
 }
 
-pare_status pare_linear_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory) {
+static pare_status find_group(const pare_fisher_request *request, uint64_t rooms, int64_t *group,
+                              pare_pass_memory *memory) {
     for (*group = request->sequences; *group > 1; --*group) {
-        pare_pass_shape shape = shape_of(request, *group);
+        pare_pass_shape shape = shape_of(request, *group, rooms);
         if (request->sequences % *group || *group > MOST_IN_GROUP) continue;
         pare_status status = pare_pass_measure(request->source->model, request->source->backend, &shape, memory);
         if (status != PARE_OUT_OF_MEMORY) return status;
     }
-    pare_pass_shape shape = shape_of(request, 1);
+    pare_pass_shape shape = shape_of(request, 1, rooms);
     return pare_pass_measure(request->source->model, request->source->backend, &shape, memory);
 }
 
-static void place(gathering *g, const pare_fisher_choice *choice) {
+pare_status pare_linear_fisher_group(const pare_fisher_request *request, const pare_fisher_choice *choice,
+                                     int64_t *group, pare_pass_memory *memory) {
+    uint64_t rooms = pare_fisher_rooms_bytes(request->source->model, choice);
+    PARE_TRY(find_group(request, rooms, group, memory));
+    memory->gradients += rooms;
+    return PARE_OK;
+}
+
+static void place(pare_fisher_gathering *g, const pare_fisher_choice *choice) {
     const pare_model *model = g->request->source->model;
     pare_linear_fisher *out = g->out;
     float *full = out->memory.data, *diagonal = out->diagonals;
     double *sums = g->sums;
     for (size_t id = 0; id < out->tensor_count; id++) {
-        if (!is_wanted(model, choice, id)) continue;
-        int64_t rows = rows_of(model, id);
+        if (!pare_fisher_wants(model, choice, id)) continue;
+        int64_t rows = pare_fisher_rows(model, id);
         out->diagonal[id] = diagonal;
         g->squares[id] = sums;
         diagonal += rows;
@@ -202,7 +195,7 @@ static void place(gathering *g, const pare_fisher_choice *choice) {
     }
 }
 
-static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
+static pare_status allocate(pare_fisher_gathering *g, const pare_fisher_choice *choice) {
     const pare_fisher_request *request = g->request;
     const pare_model *model = request->source->model;
     pare_linear_fisher *out = g->out;
@@ -225,7 +218,7 @@ static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
 }
 
 static pare_status describe(void *context, pare_state_file *file) {
-    gathering *g = context;
+    pare_fisher_gathering *g = context;
     pare_linear_fisher *out = g->out;
     PARE_TRY(pare_state_pass(file, &g->passes_done, sizeof g->passes_done));
     PARE_TRY(pare_state_same(file, g->passes));
@@ -236,27 +229,45 @@ static pare_status describe(void *context, pare_state_file *file) {
     return out->spread ? pare_state_doubles(file, out->spread, out->tensor_count) : PARE_OK;
 }
 
-static pare_state_place place_of(const gathering *g) {
+static pare_state_place place_of(const pare_fisher_gathering *g) {
     return (pare_state_place){.path = g->request->state,
                               .what = "what the loss feels",
                               .anew = "feel the outputs anew",
                               .key = g->request->key};
 }
 
-static pare_status keep(gathering *g) {
+static pare_status keep(pare_fisher_gathering *g) {
     const pare_state_place place = place_of(g);
     return place.path ? pare_state_save(&place, describe, g) : PARE_OK;
 }
 
-static pare_status take_up(gathering *g) {
+static pare_status take_up(pare_fisher_gathering *g) {
     const pare_state_place place = place_of(g);
     bool found;
     return place.path ? pare_state_load(&place, describe, g, &found) : PARE_OK;
 }
 
-static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_t group) {
+/* A group of each rank, as far as there are some. */
+static pare_status run_round(pare_fisher_gathering *g, pare_pass *pass, const pare_gradient_sink *sink) {
     const pare_fisher_request *request = g->request;
-    pare_pass_shape shape = shape_of(request, group);
+    uint64_t left = g->passes - g->passes_done, ranks = (uint64_t)pare_peer_count(), rank = (uint64_t)pare_peer_rank();
+    uint64_t count = left < ranks ? left : ranks;
+    double loss = 0.0;
+    if (rank < count)
+        PARE_TRY(pare_pass_gradient(pass, request->source, request->ids + (int64_t)(g->passes_done + rank) * g->tokens,
+                                    sink, &loss));
+    for (uint64_t of = 0; of < count; of++) {
+        double other = loss;
+        PARE_TRY(pare_peer_broadcast(&other, sizeof other, (int)of));
+        g->out->loss += other / (double)g->passes;
+    }
+    g->passes_done += count;
+    return PARE_OK;
+}
+
+static pare_status gather(pare_fisher_gathering *g, const pare_fisher_choice *choice, int64_t group) {
+    const pare_fisher_request *request = g->request;
+    pare_pass_shape shape = shape_of(request, group, pare_fisher_rooms_bytes(request->source->model, choice));
     pare_gradient_sink sink = {.wants = pare_gradient_none,
                                .rows = pare_gradient_dropped,
                                .output_gradient = see_output,
@@ -267,23 +278,21 @@ static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_
     pare_pass *pass;
     g->passes = (uint64_t)(request->sequences / group);
     g->scale = (float)(group * (request->length - 1));
+    g->tokens = group * request->length;
     PARE_TRY(take_up(g));
     if (g->passes_done == g->passes) return PARE_OK;
     PARE_TRY(pare_pass_new(request->source->model, request->source->backend, &shape, &pass));
     pare_pass_on_step(pass, report_step, g);
     pare_status status = PARE_OK;
-    for (int64_t s = (int64_t)g->passes_done * group; s < request->sequences && status == PARE_OK; s += group) {
-        double loss = 0.0;
-        status = pare_pass_gradient(pass, request->source, request->ids + s * request->length, &sink, &loss);
-        g->out->loss += loss / (double)g->passes;
-        g->passes_done++;
+    while (g->passes_done < g->passes && status == PARE_OK) {
+        status = run_round(g, pass, &sink);
         if (status == PARE_OK) status = keep(g);
     }
     pare_pass_free(pass);
-    return status;
+    return status == PARE_OK ? pare_fisher_hand_out(g) : status;
 }
 
-static void finish_sums(gathering *g, uint64_t rows) {
+static void finish_sums(pare_fisher_gathering *g, uint64_t rows) {
     double square = (double)g->scale * (double)g->scale;
     for (uint64_t i = 0; i < rows; i++)
         g->out->diagonals[i] = (float)(g->sums[i] * square);
@@ -293,7 +302,7 @@ static void finish_sums(gathering *g, uint64_t rows) {
 
 pare_status pare_linear_fisher_run(const pare_fisher_request *request, const pare_fisher_choice *choice,
                                    pare_linear_fisher *out) {
-    gathering g = {.request = request, .out = out};
+    pare_fisher_gathering g = {.request = request, .out = out};
     int64_t group;
     pare_pass_memory memory;
     *out = (pare_linear_fisher){0};
@@ -301,10 +310,12 @@ pare_status pare_linear_fisher_run(const pare_fisher_request *request, const par
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%lld calibration sequences of %lld tokens predict nothing; take at least one of two tokens",
                          (long long)request->sequences, (long long)request->length);
-    PARE_TRY(pare_linear_fisher_group(request, &group, &memory));
+    PARE_TRY(pare_linear_fisher_group(request, choice, &group, &memory));
     pare_status status = allocate(&g, choice);
+    if (status == PARE_OK) status = pare_fisher_rooms_new(&g, choice);
     if (status == PARE_OK) status = gather(&g, choice, group);
     if (status == PARE_OK) finish_sums(&g, g.rows);
+    pare_fisher_rooms_free(&g);
     pare_free(g.squares);
     pare_free(g.sums);
     pare_free(g.scaled);

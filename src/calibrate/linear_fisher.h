@@ -2,8 +2,8 @@
  * next-token cross-entropy at the layer's output (the empirical Fisher matrix of the output; divided by the number of
  * tokens, the mean that papers write). An error e of the output costs about e^T F e / 2, in one unit for all layers.
  * Gathered from one forward and backward over the calibration set, which is taken in equal groups of sequences, so that
- * block inputs of one group at a time are kept. Each group adds to every matrix once per micro-batch: where the
- * matrices lie in a scratch file, few large groups are better. */
+ * block inputs of one group at a time are kept. What a group gives to a matrix adds up by itself, and is added to what
+ * those before have given: ranks (support/peer.h) take groups in turns. */
 #ifndef PARE_CALIBRATE_LINEAR_FISHER_H
 #define PARE_CALIBRATE_LINEAR_FISHER_H
 
@@ -47,8 +47,9 @@ uint64_t pare_linear_fisher_bytes(const pare_model *model, const pare_fisher_cho
 uint64_t pare_linear_fisher_room_bytes(const pare_model *model, const pare_backend *backend,
                                        const pare_fisher_choice *choice);
 /* Sequences of a group: the largest divisor of `sequences` that fits the limit, at most 32; *memory: what the pass then
- * holds. */
-pare_status pare_linear_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory);
+ * holds, with room for what a group gives to the matrices of a layer. */
+pare_status pare_linear_fisher_group(const pare_fisher_request *request, const pare_fisher_choice *choice,
+                                     int64_t *group, pare_pass_memory *memory);
 /* What gathering has to do. */
 pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare_fisher_choice *choice);
 

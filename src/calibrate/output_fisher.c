@@ -9,10 +9,6 @@ uint64_t pare_output_fisher_bytes(const pare_model *model) {
     return (uint64_t)model->config.layers * PARE_OUTPUT_STAGES * d * d * sizeof(float);
 }
 
-pare_status pare_output_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory) {
-    return pare_linear_fisher_group(request, group, memory);
-}
-
 /* Takes the matrices over, as far as they are to be believed. */
 static void take(pare_linear_fisher *linear, int64_t sequences, pare_output_fisher *out) {
     for (uint32_t i = 0; i < out->layers; i++)
@@ -36,6 +32,15 @@ static pare_status choose(const pare_model *model, bool **wanted, pare_fisher_ch
             (*wanted)[pare_tensor_id(i, role_of[stage])] = true;
     *choice = (pare_fisher_choice){.wanted = *wanted, .widest = model->config.hidden, .spread = true};
     return PARE_OK;
+}
+
+pare_status pare_output_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory) {
+    bool *wanted;
+    pare_fisher_choice choice;
+    PARE_TRY(choose(request->source->model, &wanted, &choice));
+    pare_status status = pare_linear_fisher_group(request, &choice, group, memory);
+    pare_free(wanted);
+    return status;
 }
 
 pare_status pare_output_fisher_work(const pare_fisher_request *request, pare_work *out) {

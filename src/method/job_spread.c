@@ -53,10 +53,6 @@ static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
 
-static bool feels_outputs(const pare_job *job) {
-    return pare_recipe_feels_outputs(&job->recipe);
-}
-
 static bool searches(const pare_job *job) {
     return pare_recipe_searches(&job->recipe);
 }
@@ -88,7 +84,6 @@ static const struct {
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
              {displaces_all, "--displace all"},
-             {feels_outputs, "the metric of the loss (--metric fisher)"},
              {searches, "a search (--search-steps)"},
              {permutes, "--permutation"},
              {reconstructs, "--reconstruct"}};

@@ -41,7 +41,7 @@ typedef struct pare_source {
     const pare_taken *taken; /* [tensor_count], or NULL; not what is replaced, stored, displaced, masked or perturbed */
     const bool *const *experts_off; /* [layers][experts] those that no token may choose; a layer's NULL where all may;
                                        NULL: all */
-    const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
+    const bool *skip_layer;  /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
 
 /* True if some tensor may differ from the file, so that a pass needs room to compose it. */

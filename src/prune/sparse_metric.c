@@ -47,8 +47,8 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     pare_pass_memory pass = {0};
     int64_t group;
     if (!pare_recipe_feels_outputs(&job->asked->recipe) || !request.sequences) return PARE_OK;
-    PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
     pare_fisher_choice choice = fisher_choice(job);
+    PARE_TRY(pare_linear_fisher_group(&request, &choice, &group, &pass));
     pare_work work = pare_linear_fisher_work(&request, &choice);
     pare_prune_plan_work(job, "feeling outputs", &work, 1.0);
     plan->metrics = fisher_bytes(job) + fisher_room(job);

@@ -1,6 +1,7 @@
 /* Fisher matrices of the outputs of linear layers against gradients that weight gradients alone give. One sequence's
  * dW = sum over its tokens of g x^T is solved for the g of each token, since there are fewer tokens than inputs, and
  * the ids of a sequence differ, so that its x are independent. The last token predicts nothing: its g is 0. */
+#include "calibrate/linear_fisher_internal.h"
 #include "calibrate/output_fisher.h"
 #include "calibrate/shrinkage.h"
 #include "model/tiny_pass.h"
@@ -189,7 +190,8 @@ static void gradients_by_hand(void **state) {
         pare_fisher_request request = request_of(&t, &source);
         int64_t group, columns;
         pare_pass_memory memory;
-        assert_int_equal(pare_linear_fisher_group(&request, &group, &memory), PARE_OK);
+        const pare_fisher_choice choice = {.wanted = everything, .widest = INT64_MAX};
+        assert_int_equal(pare_linear_fisher_group(&request, &choice, &group, &memory), PARE_OK);
         assert_int_equal(group, counts[i] == MOST ? MOST / 2 : counts[i]);
         reference expected = make_reference(&t, &source);
         pare_linear_fisher f = run(&request, everything, INT64_MAX);
@@ -216,10 +218,12 @@ static void groups_agree(void **state) {
     pare_linear_fisher whole = run(&request, everything, INT64_MAX);
     pare_pass_shape shape = {.sequences = 2, .length = 40, .gradients = true, .micro_batch = 1};
     pare_pass_memory memory;
+    const pare_fisher_choice choice = {.wanted = everything, .widest = INT64_MAX};
     int64_t group, columns;
     assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
     request.limit = memory.weights + memory.activations + memory.gradients;
-    assert_int_equal(pare_linear_fisher_group(&request, &group, &memory), PARE_OK);
+    request.limit += pare_fisher_rooms_bytes(t.model, &choice);
+    assert_int_equal(pare_linear_fisher_group(&request, &choice, &group, &memory), PARE_OK);
     assert_int_equal(group, 2);
     assert_int_equal(memory.micro_batch, 1);
     pare_linear_fisher parts = run(&request, everything, INT64_MAX);
@@ -332,7 +336,7 @@ static void memory_is_announced(void **state) {
     pare_fisher_choice choice = {.wanted = everything, .widest = INT64_MAX};
     pare_pass_memory pass;
     int64_t group;
-    assert_int_equal(pare_linear_fisher_group(&request, &group, &pass), PARE_OK);
+    assert_int_equal(pare_linear_fisher_group(&request, &choice, &group, &pass), PARE_OK);
     uint64_t announced = pass.weights + pass.activations + pass.gradients + pare_linear_fisher_bytes(t.model, &choice) +
                          pare_linear_fisher_room_bytes(t.model, t.backend, &choice);
     pare_memory_peak_reset();

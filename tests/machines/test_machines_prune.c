@@ -140,6 +140,14 @@ static void test_gradients(void **state) {
     SAME(p, two, "--method", "gblm", "--sparsity", "0.5", "--samples", "64");
 }
 
+/* 66 sequences are felt in three groups. */
+static void test_best(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, two, "--method", "best", "--ratio", "0.3", "--samples", "66");
+    SAME(p, two, "--method", "best-sparse", "--sparsity", "0.5", "--samples", "66");
+}
+
 static void expect_refused(const place *p, const char *what, const char *const *words) {
     const char *command[PROGRAM_WORDS];
     command_of(p, words, 1, command);
@@ -165,6 +173,7 @@ static void test_not_spread(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
-                                       cmocka_unit_test(test_gradients), cmocka_unit_test(test_not_spread)};
+                                       cmocka_unit_test(test_gradients), cmocka_unit_test(test_best),
+                                       cmocka_unit_test(test_not_spread)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
