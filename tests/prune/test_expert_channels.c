@@ -189,14 +189,16 @@ static bool warns(const json_t *report, const char *part) {
 
 /* A few tokens reach few of twelve experts. */
 static void silent_experts_are_named(void **state) {
-    static const char *const methods[] = {"taylor", "wanda-structured", "magnitude-l1"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const methods[] = {"taylor", "wanda-structured", "magnitude-l1", "obs"};
+    for (size_t i = 0; i < 4; i++) {
         place p = place_open(*state, "deepseek_v3");
         pare_prune_options options = options_of(&p, methods[i], 0.25);
         options.calibration.samples = 1;
         options.calibration.length = 4;
         json_t *report = prune(&p, &options);
         assert_int_equal(warns(report, "no token of the calibration text reaches"), i < 2);
+        assert_int_equal(warns(report, "experts see fewer tokens of the calibration text than they have inputs"),
+                         i == 3);
         json_decref(report);
         place_close(&p);
     }
