@@ -87,13 +87,15 @@ static void bench_proximal(bench *b) {
 }
 
 static void gated_forward(bench *b, int variant) {
-    b->backend->operations->gated_forward(b->backend, (pare_activation)variant, b->a, b->b, (int64_t)TOKENS * FFN,
-                                          b->operand_a);
+    b->backend->operations->gated_forward(b->backend,
+                                          (pare_gating){.activation = (pare_activation)variant, .limit = 7.0f}, b->a,
+                                          b->b, (int64_t)TOKENS * FFN, b->operand_a);
 }
 
 static void gated_backward(bench *b, int variant) {
-    b->backend->operations->gated_backward(b->backend, (pare_activation)variant, b->a, b->b, b->c,
-                                           (int64_t)TOKENS * FFN, b->operand_a, b->operand_b);
+    b->backend->operations->gated_backward(b->backend,
+                                           (pare_gating){.activation = (pare_activation)variant, .limit = 7.0f}, b->a,
+                                           b->b, b->c, (int64_t)TOKENS * FFN, b->operand_a, b->operand_b);
 }
 
 static void norm_forward(bench *b, int variant) {

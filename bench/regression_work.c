@@ -93,8 +93,11 @@ static pare_status elementwise(bench *b, int variant) {
     const pare_backend_operations *o = b->backend->operations;
     int64_t n = (int64_t)TOKENS * FFN;
     const pare_norm norm = {.weight = b->b, .eps = 1e-5};
-    if (variant == 0) o->gated_forward(b->backend, PARE_ACTIVATION_SILU, b->a, b->b, n, b->x);
-    if (variant == 1) o->gated_backward(b->backend, PARE_ACTIVATION_SILU, b->a, b->b, b->c, n, b->x, b->y);
+    if (variant == 0)
+        o->gated_forward(b->backend, (pare_gating){.activation = PARE_ACTIVATION_SILU}, b->a, b->b, n, b->x);
+    if (variant == 1)
+        o->gated_backward(b->backend, (pare_gating){.activation = PARE_ACTIVATION_SILU}, b->a, b->b, b->c, n, b->x,
+                          b->y);
     if (variant == 2) o->norm_forward(b->backend, &norm, b->a, FFN, HIDDEN, b->x, false, b->d);
     if (variant == 3) o->norm_backward(b->backend, &norm, b->a, b->d, b->b, FFN, HIDDEN, b->c, true, NULL, NULL);
     return PARE_OK;
