@@ -109,16 +109,23 @@ static inline void gguf_append_parted(gguf_bytes *to, const json_t *row) {
     gguf_align(to);
 }
 
-static inline gguf_bytes gguf_model_bytes(const json_t *one) {
-    gguf_bytes file = gguf_base64(json_string_value(json_object_get(one, "front")));
+/* Those of the file's tensors [first, end) that there are; returns where it ended. */
+static inline size_t gguf_append_some(gguf_bytes *to, const json_t *one, size_t first, size_t end) {
     const json_t *parted = json_object_get(one, "stored"), *rows = parted ? parted : json_object_get(one, "tensors");
-    for (size_t i = 0; i < json_array_size(rows); i++) {
+    size_t i = first;
+    for (; i < json_array_size(rows) && i < end; i++) {
         const json_t *row = json_array_get(rows, i);
         if (json_is_array(json_array_get(row, 0)))
-            gguf_append_parted(&file, row);
+            gguf_append_parted(to, row);
         else
-            gguf_append_tensor(&file, row);
+            gguf_append_tensor(to, row);
     }
+    return i;
+}
+
+static inline gguf_bytes gguf_model_bytes(const json_t *one) {
+    gguf_bytes file = gguf_base64(json_string_value(json_object_get(one, "front")));
+    gguf_append_some(&file, one, 0, SIZE_MAX);
     return file;
 }
 

@@ -64,9 +64,8 @@ static void expect_numbers(const char *name, const pare_tensor *tensor, const pa
     free(there);
 }
 
-static void expect_tensors(const json_t *one, const json_t *plain_one) {
-    gguf_bytes file = gguf_model_bytes(one);
-    char *path, *folder = gguf_write(file, &path);
+/* The file's tensors, and matrices, are those of the folder. */
+static void expect_folders(const json_t *one, const json_t *plain_one, const char *path) {
     family_model plain = family_open(plain_one, (family_form){0});
     pare_model *model;
     if (pare_model_open(path, &model) != PARE_OK) fail_msg("%s", pare_message());
@@ -83,6 +82,12 @@ static void expect_tensors(const json_t *one, const json_t *plain_one) {
             expect_numbers(family_name(one), model->tensors[id], plain.model->tensors[id]);
     pare_model_close(model);
     family_close(&plain);
+}
+
+static void expect_tensors(const json_t *one, const json_t *plain_one) {
+    gguf_bytes file = gguf_model_bytes(one);
+    char *path, *folder = gguf_write(file, &path);
+    expect_folders(one, plain_one, path);
     tiny_remove(folder);
     free(folder);
     free(path);
@@ -110,12 +115,41 @@ static void tensors_of_experts_are_the_folders(void **state) {
     families_free(&all);
 }
 
+/* Experts, and halves of what the model has as one, in files of a few tensors each. */
+static void parts_are_the_folders(void **state) {
+    (void)state;
+    static const char *const names[] = {"granitemoe", "deepseek_v3"};
+    families all = gguf_models_load_from("gguf_experts.json.gz");
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        const json_t *one = family_case(&all, names[n]), *parts = json_object_get(one, "parts");
+        char *folder = tiny_folder(), *path = NULL;
+        size_t count = json_array_size(parts), first = 0;
+        assert_true(count > 2);
+        for (size_t i = 0; i < count; i++) {
+            const json_t *part = json_array_get(parts, i);
+            gguf_bytes file = gguf_base64(json_string_value(json_array_get(part, 0)));
+            first = gguf_append_some(&file, one, first, first + gguf_whole(part, 1));
+            char *name = pare_format("parts-%05zu-of-%05zu.gguf", i + 1, count);
+            tiny_write_file(folder, name, file.data, file.count);
+            free(path);
+            path = pare_path_join(folder, name);
+            free(name);
+            free(file.data);
+        }
+        assert_int_equal(first, json_array_size(json_object_get(one, "stored")));
+        expect_folders(one, one, path);
+        tiny_remove(folder);
+        free(folder);
+        free(path);
+    }
+    families_free(&all);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_equal_transformers),
-        cmocka_unit_test(logits_of_experts_equal_transformers),
-        cmocka_unit_test(tensors_are_the_folders),
-        cmocka_unit_test(tensors_of_experts_are_the_folders),
+        cmocka_unit_test(logits_equal_transformers), cmocka_unit_test(logits_of_experts_equal_transformers),
+        cmocka_unit_test(tensors_are_the_folders),   cmocka_unit_test(tensors_of_experts_are_the_folders),
+        cmocka_unit_test(parts_are_the_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,9 @@ CASES = {
 }
 
 
+DIVIDED = ("granitemoe", "deepseek_v3")  # into several files, halves of one tensor among them
+
+
 def base(writer, c):
     """TextModel.set_gguf_parameters"""
     rope = getattr(c, "rope_parameters", None) or {}
@@ -157,8 +160,8 @@ def stored(c, shapes, arch, pairs):
             yield name, numbers, [name, shape, size, added]
 
 
-def write(path, c, shapes, arch, pairs):
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
+def write(path, c, shapes, arch, pairs, split=0):
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch], split_max_tensors=split)
     names, rows = gguf.get_tensor_name_map(arch, c.num_hidden_layers), []
     sigmoid = any("e_score_correction_bias" in name for name in shapes)
     writer.add_type("model")
@@ -175,6 +178,18 @@ def write(path, c, shapes, arch, pairs):
     return rows
 
 
+def front_of(path):
+    with open(path, "rb") as f:
+        return base64.b64encode(f.read(int(gguf.GGUFReader(path).data_offset))).decode()
+
+
+def parts_of(folder, *model):
+    """Fronts and numbers of tensors of the same file, divided every few tensors."""
+    write(os.path.join(folder, "parts.gguf"), *model, split=5)
+    paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("parts-"))
+    return [[front_of(path), len(gguf.GGUFReader(path).tensors)] for path in paths]
+
+
 def record(name, folder, keep):
     arch, pairs, own = CASES[name]
     config, shapes, model = build(name, folder)
@@ -184,13 +199,10 @@ def record(name, folder, keep):
     rows = write(path, model.config, shapes, arch, pairs)
     flat = logits_of(model, IDS).detach().double().reshape(-1, V).numpy()
     loss = torch.nn.functional.cross_entropy(torch.tensor(flat.reshape(*IDS.shape, V)[:, :-1].reshape(-1, V)), torch.tensor(IDS[:, 1:]).reshape(-1))
-    begin = gguf.GGUFReader(path).data_offset
-    with open(path, "rb") as f:
-        front = f.read(int(begin))
     if keep:
         shutil.copy(path, keep)
-    return {"name": name, "config": config, "tensors": [[tensor, shape] for tensor, shape in shapes.items()], "front": base64.b64encode(front).decode(),
-            "stored": rows, "loss": digits([loss], 9)[0], "largest": digits([np.abs(flat).max()])[0],
+    parts = {"parts": parts_of(folder, model.config, shapes, arch, pairs)} if name in DIVIDED else {}
+    return {"name": name, "config": config, "tensors": [[tensor, shape] for tensor, shape in shapes.items()], "front": front_of(path), "stored": rows, **parts, "loss": digits([loss], 9)[0], "largest": digits([np.abs(flat).max()])[0],
             "logits": [digits(flat[token, ::8], 6) for token in PICKED], "dots": digits(flat @ counted(stream("logits"), 0, V))}
 
 
