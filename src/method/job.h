@@ -79,7 +79,7 @@ typedef struct pare_job {
 
 /* Refuses what contradicts itself or the recipe. */
 pare_status pare_job_check(const pare_job *job);
-/* Refuses what several ranks cannot share, where there are several (job_spread.c). */
+/* Where there are several ranks, refuses what these cannot share, and recipes that are not the same (job_spread.c). */
 pare_status pare_job_check_spread(const pare_job *job, const pare_model *model);
 /* True if something else goes than whole layers by name. */
 bool pare_job_has_amount(const pare_job *job);

@@ -2,7 +2,12 @@
 #include "method/job.h"
 #include "model/config_experts.h"
 #include "model/pass.h"
+#include "support/digest.h"
+#include "support/json.h"
+#include "support/memory.h"
 #include "support/peer.h"
+
+#include <string.h>
 
 static bool reads_nothing(const pare_job *job) {
     return !job->calibration.needed || job->calibration.imatrix;
@@ -95,6 +100,21 @@ static pare_status refuse(const char *what) {
                      what);
 }
 
+/* A file of it may be another on another host. */
+static pare_status agree_recipe(const pare_recipe *recipe) {
+    char digest[PARE_DIGEST_TEXT], *text;
+    pare_digest *sum;
+    PARE_TRY(pare_json_text_of(pare_recipe_settings_json(recipe, true), "the recipe", &text));
+    pare_status status = pare_digest_new(&sum);
+    if (status == PARE_OK) {
+        pare_digest_add(sum, text, strlen(text));
+        pare_digest_finish(sum, digest);
+        status = pare_peer_agree("recipe (by a digest of its settings)", digest);
+    }
+    pare_free(text);
+    return status;
+}
+
 pare_status pare_job_check_spread(const pare_job *job, const pare_model *model) {
     if (pare_peer_count() == 1) return PARE_OK;
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
@@ -103,5 +123,5 @@ pare_status pare_job_check_spread(const pare_job *job, const pare_model *model) 
         return refuse("the gradient of a model with experts, latents or projections");
     if (!pare_recipe_is_element(&job->recipe) && pare_recipe_repairs(&job->recipe) && pare_has_experts(&model->config))
         return refuse("a repair of units of a model with experts");
-    return PARE_OK;
+    return agree_recipe(&job->recipe);
 }

@@ -4,6 +4,7 @@
 
 #include "../cli/program.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #ifdef PARE_BINARY_DIR
@@ -86,6 +87,40 @@ static inline char *ranks_file(const char *path) {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     return program_captured(file);
+}
+
+/* The parent of a process, or 0. */
+static inline pid_t ranks_parent(const char *name) {
+    char path[300], line[512] = "";
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%s/stat", name);
+    FILE *file = fopen(path, "re");
+    if (!file) return 0;
+    if (!fgets(line, sizeof line, file)) *line = 0;
+    fclose(file);
+    char *behind = strrchr(line, ')');
+    return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The newest process that mpirun has started, once there are so many. */
+static inline pid_t ranks_newest(pid_t mpirun, int wanted) {
+    for (int look = 0; look < 2000; look++) {
+        DIR *folder = opendir("/proc");
+        pid_t newest = 0;
+        int count = 0;
+        assert_non_null(folder);
+        for (struct dirent *entry; (entry = readdir(folder));) {
+            pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (id <= 0 || ranks_parent(entry->d_name) != mpirun) continue;
+            count++;
+            if (id > newest) newest = id;
+        }
+        closedir(folder);
+        if (count == wanted) return newest;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    fail();
+    return 0;
 }
 
 #endif

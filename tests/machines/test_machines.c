@@ -3,7 +3,6 @@
 #include "../tiny_model.h"
 #include "ranks.h"
 
-#include <dirent.h>
 #include <jansson.h>
 
 static const char model[] = PARE_SOURCE_DIR "/examples/tiny-stories";
@@ -211,40 +210,6 @@ static void test_not_spread(void **state) {
     program_result_free(&result);
 }
 
-/* The parent of a process, or 0. */
-static pid_t parent_of(const char *name) {
-    char path[300], line[512] = "";
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%s/stat", name);
-    FILE *file = fopen(path, "re");
-    if (!file) return 0;
-    if (!fgets(line, sizeof line, file)) *line = 0;
-    fclose(file);
-    char *behind = strrchr(line, ')');
-    return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
-/* The newest process that mpirun has started, once there are so many. */
-static pid_t newest_child(pid_t mpirun, int wanted) {
-    for (int look = 0; look < 2000; look++) {
-        DIR *folder = opendir("/proc");
-        pid_t newest = 0;
-        int count = 0;
-        assert_non_null(folder);
-        for (struct dirent *entry; (entry = readdir(folder));) {
-            pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
-            if (id <= 0 || parent_of(entry->d_name) != mpirun) continue;
-            count++;
-            if (id > newest) newest = id;
-        }
-        closedir(folder);
-        if (count == wanted) return newest;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    fail();
-    return 0;
-}
-
 /* One that is killed ends all of them, soon, and nothing is delivered. */
 static void test_killed(void **state) {
     const place *p = *state;
@@ -256,7 +221,7 @@ static void test_killed(void **state) {
                                  "--tasks",    "arc_easy", "--data",        p->folder, "--save-items", p->items[1],
                                  NULL};
     pid_t mpirun = ranks_start((const char *const[]){"-n", "2", NULL}, words, out, err);
-    pid_t rank = newest_child(mpirun, 2);
+    pid_t rank = ranks_newest(mpirun, 2);
     nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
     time_t start = time(NULL);
     assert_int_equal(kill(rank, SIGKILL), 0);

@@ -114,7 +114,7 @@ static void expect_same(const place *p, const char *const *words, const char *co
 
 #define SAME(p, counts, ...) expect_same(p, (const char *const[]){__VA_ARGS__, NULL}, counts)
 
-static const char *const two[] = {"2", NULL}, *const three[] = {"3", NULL}, *const many[] = {"2", "5", NULL};
+static const char *const two[] = {"2", NULL}, *const three[] = {"3", NULL}, *const five[] = {"5", NULL};
 
 /* 261 sequences are eight shards, not all of one length. */
 static void test_single_weights(void **state) {
@@ -128,13 +128,13 @@ static void test_single_weights(void **state) {
 static void test_units(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, many, "--method", "obs", "--ratio", "0.3", "--samples", "64");
+    SAME(p, five, "--method", "obs", "--ratio", "0.3", "--samples", "64");
 }
 
 static void test_gradients(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, many, "--method", "taylor", "--ratio", "0.3", "--samples", "131");
+    SAME(p, three, "--method", "taylor", "--ratio", "0.3", "--samples", "131");
     SAME(p, two, "--method", "taylor-second", "--ratio", "0.3", "--samples", "64");
     SAME(p, two, "--method", "moreau", "--displace", "scored", "--steps", "2", "--ratio", "0.3", "--samples", "64");
     SAME(p, two, "--method", "gblm", "--sparsity", "0.5", "--samples", "64");
@@ -171,9 +171,66 @@ static void test_not_spread(void **state) {
     REFUSED(p, "a signal that is no gradient", "--method", "wanda-structured", "--ratio", "0.2");
 }
 
+/* One that is killed ends all of them, soon, and no model is there. */
+static void test_killed(void **state) {
+    const place *p = *state;
+    const char *command[PROGRAM_WORDS];
+    if (!ranks_there()) skip();
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    tiny_remove(p->output[1]);
+    command_of(p, (const char *const[]){"--method", "smoothgrad", "--ratio", "0.3", "--samples", "128", NULL}, 1,
+               command);
+    pid_t mpirun = ranks_start((const char *const[]){"-n", "2", NULL}, command, out, err);
+    pid_t rank = ranks_newest(mpirun, 2);
+    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+    time_t start = time(NULL);
+    assert_int_equal(kill(rank, SIGKILL), 0);
+    assert_int_not_equal(program_wait(mpirun, PROGRAM_SECONDS), 0);
+    assert_true(time(NULL) - start <= 10);
+    char *said = program_captured(err), *printed = program_captured(out);
+    assert_string_equal(printed, "");
+    assert_non_null(strstr(said, "rank 1 "));
+    assert_int_equal(access(p->output[1], F_OK), -1);
+    free(said);
+    free(printed);
+}
+
+/* Each rank in a folder of its own, with another text there. */
+static void test_disagreement(void **state) {
+    const place *p = *state;
+    char folder[2][300];
+    const char *command[PROGRAM_WORDS], *words[PROGRAM_WORDS];
+    size_t count = 0;
+    if (!ranks_there()) skip();
+    for (int rank = 0; rank < 2; rank++) {
+        char *text = ranks_sentences(800 + rank);
+        ranks_join(folder[rank], sizeof folder[rank], p->folder, rank ? "second" : "first");
+        mkdir(folder[rank], 0700);
+        tiny_write_text(folder[rank], "here.txt", text);
+        free(text);
+    }
+    tiny_remove(p->output[1]);
+    command_of(p, (const char *const[]){"--method", "wanda", "--sparsity", "0.5", NULL}, 1, command);
+    for (int rank = 0; rank < 2; rank++) {
+        if (rank)
+            for (const char *const *w = (const char *const[]){":", "-n", "1", "-wdir", folder[1], NULL}; *w; w++)
+                words[count++] = *w;
+        for (size_t i = 0; command[i]; i++)
+            words[count++] = command[i] == p->text ? "here.txt" : command[i];
+    }
+    words[count] = NULL;
+    program_result result = ranks_run((const char *const[]){"-n", "1", "-wdir", folder[0], NULL}, words);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "do not have the same calibration text"), 1);
+    assert_int_equal(access(p->output[1], F_OK), -1);
+    program_result_free(&result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
-                                       cmocka_unit_test(test_gradients), cmocka_unit_test(test_best),
-                                       cmocka_unit_test(test_not_spread)};
+                                       cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
+                                       cmocka_unit_test(test_not_spread),     cmocka_unit_test(test_killed),
+                                       cmocka_unit_test(test_disagreement)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
