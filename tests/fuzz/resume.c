@@ -189,7 +189,7 @@ TAKEN_UP(rounds)
 
 #define ROW(name, of)                                                                                                  \
     &(const fuzz_target) {                                                                                             \
-        name, "kept.state", prepare_##of, seed_##of, read_##of                                                         \
+        name, "kept.state", prepare_##of, seed_##of, read_##of, 6                                                      \
     }
 const fuzz_target *const fuzz_resume_targets[] = {ROW("walk-units", units),
                                                   ROW("walk-states", states),
