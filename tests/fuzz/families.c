@@ -1,8 +1,8 @@
 /* config.json of the families with experts, and of those that turn positions in their own ways, beside the weights of
  * the case that it names. What is accepted computes, or says why not. */
 #include "model/families.h"
-#include "support/memory.h"
 #include "fuzz/target.h"
+#include "support/memory.h"
 
 enum { MOST_CASES = 64 };
 
@@ -108,4 +108,4 @@ static pare_status read_families(const char *folder, const char *path) {
 }
 
 const fuzz_target *const fuzz_family_targets[] = {
-    &(const fuzz_target){"families", "config.json", prepare_families, seed_families, read_families}, NULL};
+    &(const fuzz_target){"families", "config.json", prepare_families, seed_families, read_families, 2}, NULL};

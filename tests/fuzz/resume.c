@@ -96,30 +96,21 @@ static void enter_scene(const stop *s) {
     registered = true;
 }
 
-/* progress.json: the key of its run, and the digest of its other members as they are printed. */
+/* progress.json: the key of its run, and its digest. */
 static void mend_progress(const char *to, const pare_mapping *file) {
-    char *kept = pare_path_join(scene.kept, scene.of->file), *text, digest[PARE_DIGEST_TEXT];
+    char *kept = pare_path_join(scene.kept, scene.of->file), *path = pare_path_join(to, scene.of->file);
     json_t *sound = json_load_file(kept, 0, NULL), *json = json_loadb((const char *)file->data, file->bytes, 0, NULL);
     tiny_check(sound != NULL, kept);
     if (json_is_object(json)) {
         json_object_set(json, "key", json_object_get(sound, "key"));
-        json_object_del(json, "seal");
-        tiny_check(pare_json_text_of(json_incref(json), "progress", &text) == PARE_OK || *pare_message(), "text");
-        pare_digest *sum;
-        tiny_check(pare_digest_new(&sum) == PARE_OK, "digest");
-        if (text) pare_digest_add(sum, text, strlen(text));
-        pare_digest_finish(sum, digest);
-        pare_free(text);
-        json_object_set_new(json, "seal", json_string(digest));
-        char *all = json_dumps(json, 0);
-        tiny_write_text(to, scene.of->file, all ? all : "");
-        free(all);
+        forge_progress(json, path);
     } else {
         tiny_write_file(to, scene.of->file, file->data, file->bytes);
     }
     json_decref(json);
     json_decref(sound);
     free(kept);
+    free(path);
 }
 
 static void mend_state(const char *to, const pare_mapping *file) {
@@ -189,7 +180,7 @@ TAKEN_UP(rounds)
 
 #define ROW(name, of)                                                                                                  \
     &(const fuzz_target) {                                                                                             \
-        name, "kept.state", prepare_##of, seed_##of, read_##of                                                         \
+        name, "kept.state", prepare_##of, seed_##of, read_##of, 6                                                      \
     }
 const fuzz_target *const fuzz_resume_targets[] = {ROW("walk-units", units),
                                                   ROW("walk-states", states),

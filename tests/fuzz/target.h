@@ -14,6 +14,7 @@ typedef struct fuzz_target {
     void (*prepare)(const char *folder); /* writes what lies beside it, once; or NULL */
     void (*seed)(const char *folder);    /* writes sound files, by any names */
     pare_status (*read)(const char *folder, const char *path); /* path: folder/file */
+    int copies; /* damaged ones of each sound file that ./test tries; 0: 40. Fewer where a read takes milliseconds */
 } fuzz_target;
 
 /* The targets of each room, NULL after the last. */

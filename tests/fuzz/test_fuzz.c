@@ -16,7 +16,7 @@ enum { COPIES = 40 };
 static void try_copies(const fuzz_target *target, const pare_mapping *file) {
     pare_random random = {.seed = 11, .stream = file->bytes};
     unsigned char *copy = malloc(file->bytes + 3);
-    for (int i = 0; i < COPIES && file->bytes; i++) {
+    for (int i = 0; i < (target->copies ? target->copies : COPIES) && file->bytes; i++) {
         size_t bytes = file->bytes;
         memcpy(copy, file->data, bytes);
         for (uint64_t left = 1 + pare_random_below(&random, 3); left-- && bytes;)

@@ -1,5 +1,6 @@
 /* Runs with --resume that end in the middle, by an interrupt at every report or by a kill: what goes on from there
  * gives the bytes of a run that never stopped, and nothing else is taken for its progress. */
+#include "forge.h"
 #include "prune/resume_run.h"
 
 #include <fcntl.h>
@@ -175,7 +176,7 @@ static void damaged_units(void **state) {
             json_t *json = json_deep_copy(whole), *layer = json_array_get(json_object_get(json, "layers"), 0);
             assert_int_equal(json_object_set_new(layer, keys[i], list_of(lists[j])), 0);
             if (json_equal(json, whole)) fail_msg("%s is %s as it is", keys[i], lists[j]);
-            assert_int_equal(json_dump_file(json, path, 0), 0);
+            forge_progress(json, path);
             resume_expect_refusal(&s, PARE_FORMAT_ERROR, "is damaged; delete that folder to begin anew");
             json_decref(json);
         }

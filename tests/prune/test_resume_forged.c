@@ -65,14 +65,14 @@ static void forge_header(const resume_scene *s, const char *path, const unsigned
 /* Eight bytes of ones are numbers that are none, counts that nothing has, and flags that are neither. Whoever takes
  * them up, in what is only told of a run, makes the same model. */
 static void forge_contents(const resume_scene *s, const char *path, const unsigned char *sound, size_t bytes) {
-    enum { PLACES = 14 };
+    enum { PLACES = 7, FIRST = 3 };
     char expected[PARE_DIGEST_TEXT], now[PARE_DIGEST_TEXT];
     unsigned char *data = malloc(bytes);
     size_t held = bytes - FORGE_HEAD - FORGE_DIGITS, refused = 0;
     weights_digest(s, expected);
     tiny_remove(s->run.output);
     for (size_t i = 0; i < PLACES; i++) {
-        size_t at = FORGE_HEAD + (i < 4 ? 4 * i : held / PLACES * i / 4 * 4);
+        size_t at = FORGE_HEAD + (i < FIRST ? 4 * i : held / PLACES * i / 4 * 4);
         char what[64];
         snprintf(what, sizeof what, "ones at %zu of %zu", at, bytes);
         if (at + 8 > bytes - FORGE_DIGITS) continue;
