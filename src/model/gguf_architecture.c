@@ -130,6 +130,7 @@ bool pare_gguf_role_name(const pare_gguf_architecture *architecture, pare_gguf_l
         [PARE_ROLE_FFN_OUT_NORM] = "post_ffw_norm",
         [PARE_ROLE_Q_NORM] = "attn_q_norm",
         [PARE_ROLE_K_NORM] = "attn_k_norm",
+        [PARE_ROLE_SINKS] = "attn_sinks",
     };
     pare_role of = pare_roles[role].of;
     const char *found = architecture->roles[of] ? architecture->roles[of] : usual[of];

@@ -143,6 +143,7 @@ pare_status pare_gate_penalty_load(pare_gate_penalty *p, FILE *file) {
         whole = whole && get(&o->steps, sizeof o->steps, 1, file) && get(o->first, sizeof(float), o->count, file) &&
                 get(o->second, sizeof(float), o->count, file);
     }
+    if (!whole) return pare_fail(PARE_FORMAT_ERROR, "what was kept of the gates ends early");
     for (int i = 0; i < 2 && whole; i++)
         whole = pare_all_finite(p->optimizer[i].first, (int64_t)p->optimizer[i].count) &&
                 pare_all_finite(p->optimizer[i].second, (int64_t)p->optimizer[i].count);
