@@ -111,8 +111,8 @@ static void check_forward(const backends *b, pare_activation activation, const f
     const pare_backend *t = b->tested, *r = b->reference;
     float *expected = floats(n);
     void *out = buffer(n, pare_operand_size(t));
-    t->operations->gated_forward(t, gating_of(activation), gate, up, n, out);
-    r->operations->gated_forward(r, gating_of(activation), gate, up, n, expected);
+    t->operations->gated_forward(t, gating_of((int)activation), gate, up, n, out);
+    r->operations->gated_forward(r, gating_of((int)activation), gate, up, n, expected);
     float *actual = floats_of(t, out, n);
     for (int64_t i = 0; i < n; i++) {
         double x = (double)(gate ? gate : up)[i], size = fabs((double)expected[i]);
@@ -127,8 +127,8 @@ static void check_backward(const backends *b, pare_activation activation, const 
     const pare_backend *t = b->tested, *r = b->reference;
     float *dgate = floats(n), *dup = floats(n);
     void *dgate_out = operand_of(t, dgate, n), *dup_out = buffer(n, pare_operand_size(t));
-    t->operations->gated_backward(t, gating_of(activation), gate, up, dout, n, gate ? dgate_out : NULL, dup_out);
-    r->operations->gated_backward(r, gating_of(activation), gate, up, dout, n, dgate, dup);
+    t->operations->gated_backward(t, gating_of((int)activation), gate, up, dout, n, gate ? dgate_out : NULL, dup_out);
+    r->operations->gated_backward(r, gating_of((int)activation), gate, up, dout, n, dgate, dup);
     float *actual_dgate = floats_of(t, dgate_out, n), *actual_dup = floats_of(t, dup_out, n);
     for (int64_t i = 0; i < n; i++) {
         double x = (double)(gate ? gate : up)[i], error = value_error(activation, x), given = fabs((double)dout[i]);
