@@ -181,48 +181,80 @@ void pare_shard_sums_leave(pare_shard_sums *sums, const pare_shards *shards, int
     }
 }
 
-/* The rank that a shard is of. */
-static int rank_of(const pare_shards *shards, int shard) {
+/* The rank that has the last shard of the first half. */
+static int rank_of_half(const pare_shards *shards) {
     int rank = 0;
-    while (first_of(shards, rank + 1) <= shard)
+    while (first_of(shards, rank + 1) < shards->count / 2)
         rank++;
     return rank;
 }
 
-static pare_status send_own(const pare_shard_sums *sums, const pare_shards *shards) {
-    const unsigned char *part = sums->room;
-    for (int shard = shards->first; shard < shards->last; shard++)
-        for (size_t i = 0; i < sums->count; part += bytes_of(&sums->list[i++]))
-            PARE_TRY(pare_peer_send(part, (size_t)bytes_of(&sums->list[i]), 0));
-    return PARE_OK;
+/* Some of a sum's values, as bytes that go on at once. */
+typedef struct piece {
+    const pare_shard_sum *sum;
+    size_t at, bytes; /* of the sum */
+    uint64_t before;  /* bytes of the sums before it */
+} piece;
+
+static unsigned char *values_of(const piece *p) {
+    return (unsigned char *)p->sum->values + p->at;
 }
 
-/* Behind those of this rank, the first. */
-static pare_status add_others(pare_shard_sums *sums, const pare_shards *shards) {
-    for (int shard = shards->last; shard < shards->count; shard++) {
-        unsigned char *so_far = sums->room;
-        int from = rank_of(shards, shard);
-        for (size_t i = 0; i < sums->count; so_far += bytes_of(&sums->list[i++])) {
-            PARE_TRY(pare_peer_receive(sums->list[i].values, (size_t)bytes_of(&sums->list[i]), from));
-            fold(sums, shards, shard, i, so_far);
+/* What the ranks before have comes in, this rank's shards are added to it in their order, and the next one gets it. */
+static pare_status pass_up(pare_shard_sums *sums, const pare_shards *shards, const piece *p) {
+    uint64_t all = bytes_of_all(sums);
+    int rank = pare_peer_rank();
+    unsigned char *values = values_of(p), *own = sums->room ? sums->room + p->before + p->at : NULL;
+    pare_shard_sum part = {.kind = p->sum->kind, .count = p->bytes / size_of(p->sum->kind)};
+    if (rank) PARE_TRY(pare_peer_receive(values, p->bytes, rank - 1));
+    for (int shard = shards->first; rank && shard < shards->last; shard++, own += all) {
+        add_values(&part, own, values);
+        if (p->sum->half && shard + 1 == shards->count / 2)
+            memcpy((unsigned char *)p->sum->half + p->at, values, p->bytes);
+    }
+    if (rank + 1 == pare_peer_count()) return PARE_OK;
+    return pare_peer_send(rank ? values : own, p->bytes, rank + 1);
+}
+
+/* From the last rank, which has all of it, back to the first. */
+static pare_status pass_down(const piece *p) {
+    int rank = pare_peer_rank();
+    if (rank + 1 < pare_peer_count()) PARE_TRY(pare_peer_receive(values_of(p), p->bytes, rank + 1));
+    return rank ? pare_peer_send(values_of(p), p->bytes, rank - 1) : PARE_OK;
+}
+
+/* All sums along the ranks and back, piece by piece, so that all of them are busy at a time. */
+static pare_status pass_along(pare_shard_sums *sums, const pare_shards *shards, bool up) {
+    enum { PIECE = 1 << 20 };
+    piece p = {0};
+    for (size_t i = 0; i < sums->count; p.before += bytes_of(&sums->list[i++])) {
+        size_t bytes = (size_t)bytes_of(&sums->list[i]);
+        p.sum = &sums->list[i];
+        for (p.at = 0; p.at < bytes; p.at += p.bytes) {
+            p.bytes = bytes - p.at < PIECE ? bytes - p.at : PIECE;
+            PARE_TRY(up ? pass_up(sums, shards, &p) : pass_down(&p));
         }
     }
     return PARE_OK;
 }
 
-static pare_status share(const pare_shard_sum *sum) {
-    PARE_TRY(pare_peer_broadcast(sum->values, (size_t)bytes_of(sum), 0));
-    return sum->half ? pare_peer_broadcast(sum->half, (size_t)bytes_of(sum), 0) : PARE_OK;
+static pare_status share_halves(const pare_shard_sums *sums, const pare_shards *shards) {
+    for (size_t i = 0; i < sums->count; i++) {
+        const pare_shard_sum *sum = &sums->list[i];
+        if (sum->half) PARE_TRY(pare_peer_broadcast(sum->half, (size_t)bytes_of(sum), rank_of_half(shards)));
+    }
+    return PARE_OK;
 }
 
 pare_status pare_shard_sums_finish(pare_shard_sums *sums, const pare_shards *shards) {
     bool several = pare_shards_own(shards) < shards->sequences;
     if (shards->count == 1 || !sums->count) return PARE_OK;
-    if (several) PARE_TRY(shards->first ? send_own(sums, shards) : add_others(sums, shards));
-    for (size_t i = 0; i < sums->count; i++) {
-        const pare_shard_sum *sum = &sums->list[i];
-        if (several) PARE_TRY(share(sum));
-        if (sum->seen) *sum->seen = true;
+    if (several) {
+        PARE_TRY(pass_along(sums, shards, true));
+        PARE_TRY(pass_along(sums, shards, false));
+        PARE_TRY(share_halves(sums, shards));
     }
+    for (size_t i = 0; i < sums->count; i++)
+        if (sums->list[i].seen) *sums->list[i].seen = true;
     return PARE_OK;
 }
