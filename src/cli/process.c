@@ -1,9 +1,11 @@
 #include "process.h"
 
+#include <cblas.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,11 +38,22 @@ static bool is_shared(void) {
     return true;
 }
 
+/* An OpenBLAS older than the CPU takes it for one of 2004. */
+static bool is_mistaken(void) {
+#if defined(__x86_64__)
+    bool oldest = strcmp(openblas_get_corename(), "Prescott") == 0;
+    return oldest && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+
 void pare_process_prepare(char **arguments) {
     enum { LARGE = 1 << 30 };
-    if (!is_bound() && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") &&
-        setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0)
-        execv("/proc/self/exe", arguments);
+    bool spin = !is_bound() && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT");
+    bool spins = spin && setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0;
+    bool mistaken = is_mistaken() && !getenv("OPENBLAS_CORETYPE") && setenv("OPENBLAS_CORETYPE", "Haswell", 1) == 0;
+    if (spins || mistaken) execv("/proc/self/exe", arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, LARGE);
 }

@@ -3,6 +3,7 @@
 #include "support/digest.h"
 #include "support/peer.h"
 
+#include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ pare_status pare_ranks_agree(const pare_model *model, const pare_backend *backen
     PARE_TRY(pare_peer_agree("number format", backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32"));
     snprintf(text, sizeof text, "%#x", backend->instructions);
     PARE_TRY(pare_peer_agree("instruction set (as oneDNN counts them; ONEDNN_MAX_CPU_ISA lowers it)", text));
+    PARE_TRY(pare_peer_agree("kernels of OpenBLAS (OPENBLAS_CORETYPE names them)", openblas_get_corename()));
     snprintf(text, sizeof text, "%d", omp_get_max_threads());
     PARE_TRY(pare_peer_agree("number of threads (--threads)", text));
     return agree_model(model);
