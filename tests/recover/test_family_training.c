@@ -1,7 +1,7 @@
 /* What studies and training do to tensors that hold several matrices, or one turned round: noise that misses some,
  * zeros that are not seen, moved weights that are written elsewhere, and fresh ones that are no start. */
 #include "checkpoint/scan.h"
-#include "model/families.h"
+#include "model/family_fixture.h"
 #include "prune/prune_run.h"
 #include "recover/zeros.h"
 #include "surgery/perturb.h"
@@ -23,27 +23,8 @@ static const char *const names[] = {"llama biases",
                                     "phi normed heads"};
 enum { NAMES = sizeof names / sizeof *names };
 
-typedef struct fixture {
-    families all;
-    pare_backend *backend;
-} fixture;
-
 static int setup(void **state) {
-    fixture *f = *state = calloc(1, sizeof *f);
-    f->all = families_load();
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &f->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    pare_backend_close(f->backend);
-    families_free(&f->all);
-    free(f);
-    return 0;
-}
-
-static family_model open_named(const fixture *f, const char *name) {
-    return family_open(family_case(&f->all, name), (family_form){.dtype = PARE_DTYPE_F32});
+    return fixture_open(state, families_load());
 }
 
 static float *values_of(const pare_tensor *tensor) {
@@ -180,5 +161,5 @@ int main(void) {
         cmocka_unit_test(moved_weights_are_written),
         cmocka_unit_test(fresh_vectors_do_nothing),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_close);
 }

@@ -1,7 +1,7 @@
 /* Training of mixtures of experts: gradients that miss an expert, weights of experts that are written elsewhere or not
  * at all, corrections that move though they have no gradient, adapters whose names fall on experts. */
 #include "model/expert_tensors.h"
-#include "model/families.h"
+#include "model/family_fixture.h"
 #include "tiny_slopes.h"
 #include "train/adapter_file.h"
 #include "train/write.h"
@@ -11,27 +11,8 @@ static const char *const names[] = {
     "mixtral", "qwen2_moe every second layer", "granitemoe", "glm4_moe", "phimoe", "qwen3_moe", "olmoe", "dots1"};
 enum { NAMES = sizeof names / sizeof *names };
 
-typedef struct fixture {
-    families all;
-    pare_backend *backend;
-} fixture;
-
 static int setup(void **state) {
-    fixture *f = *state = calloc(1, sizeof *f);
-    f->all = families_load_from(EXPERTS_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &f->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    pare_backend_close(f->backend);
-    families_free(&f->all);
-    free(f);
-    return 0;
-}
-
-static family_model open_named(const fixture *f, const char *name) {
-    return family_open(family_case(&f->all, name), (family_form){.dtype = PARE_DTYPE_F32});
+    return fixture_open(state, families_load_from(EXPERTS_GOLDEN));
 }
 
 static pare_trained *all_weights(const fixture *f, const pare_model *model) {
@@ -182,5 +163,5 @@ int main(void) {
         cmocka_unit_test(moved_weights_are_written),
         cmocka_unit_test(adapters_spare_experts),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_close);
 }
