@@ -124,6 +124,7 @@ static uint64_t remaining_of_expert(const pare_model *model, const pare_selectio
         return count ? kept->experts : 0;
     if (place->what == PARE_EXPERT_SHARED_GATE) return count;
     if (pare_kept_expert_place(kept, place->expert) == kept->experts) return 0;
+    if (place->what == PARE_EXPERT_BIAS) return place->part == PARE_EXPERT_DOWN ? count : count ? kept->expert_ffn : 0;
     return (uint64_t)kept->expert_ffn * model->config.hidden;
 }
 
