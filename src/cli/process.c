@@ -1,6 +1,6 @@
 #include "process.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,11 +38,20 @@ static bool is_shared(void) {
     return true;
 }
 
+/* What OpenBLAS took the CPU for; "" where it is none that can be asked. Looked up by name, since it is the library
+ * that is linked with it, and not the program. */
+static const char *kernels(void) {
+    void *symbol = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+    char *(*ask)(void);
+    if (!symbol) return "";
+    memcpy(&ask, &symbol, sizeof ask); /* ISO C converts no object's address to a function's */
+    return ask();
+}
+
 /* An OpenBLAS older than the CPU takes it for one of 2004. */
 static bool is_mistaken(void) {
 #if defined(__x86_64__)
-    bool oldest = strcmp(openblas_get_corename(), "Prescott") == 0;
-    return oldest && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return strcmp(kernels(), "Prescott") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
     return false;
 #endif
