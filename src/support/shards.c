@@ -55,10 +55,16 @@ static uint64_t bytes_of(const pare_shard_sum *sum) {
     return sum->count * size_of(sum->kind);
 }
 
+/* In the room, where one lies behind the other, each as its kind is aligned. */
+static uint64_t room_of(const pare_shard_sum *sum) {
+    uint64_t unit = sizeof(double);
+    return (bytes_of(sum) + unit - 1) / unit * unit;
+}
+
 static uint64_t bytes_of_all(const pare_shard_sums *sums) {
     uint64_t total = 0;
     for (size_t i = 0; i < sums->count; i++)
-        total += bytes_of(&sums->list[i]);
+        total += room_of(&sums->list[i]);
     return total;
 }
 
@@ -177,7 +183,7 @@ void pare_shard_sums_leave(pare_shard_sums *sums, const pare_shards *shards, int
             memcpy(at, sum->values, (size_t)bytes_of(sum));
         else
             fold(sums, shards, shard, i, at);
-        at += bytes_of(sum);
+        at += room_of(sum);
     }
 }
 
@@ -227,7 +233,7 @@ static pare_status pass_down(const piece *p) {
 static pare_status pass_along(pare_shard_sums *sums, const pare_shards *shards, bool up) {
     enum { PIECE = 1 << 20 };
     piece p = {0};
-    for (size_t i = 0; i < sums->count; p.before += bytes_of(&sums->list[i++])) {
+    for (size_t i = 0; i < sums->count; p.before += room_of(&sums->list[i++])) {
         size_t bytes = (size_t)bytes_of(&sums->list[i]);
         p.sum = &sums->list[i];
         for (p.at = 0; p.at < bytes; p.at += p.bytes) {

@@ -50,7 +50,8 @@ static pare_status check(pare_teacher_cache *cache, const pare_teacher_cache_key
     const pare_mapping *file = &cache->file;
     pare_cache_head wanted = pare_cache_head_of(key);
     bool whole;
-    memcpy(&cache->head, file->data, file->bytes < sizeof cache->head ? file->bytes : sizeof cache->head);
+    size_t there = file->bytes < sizeof cache->head ? file->bytes : sizeof cache->head;
+    if (there) memcpy(&cache->head, file->data, there); /* an empty file has no mapping */
     if (memcmp(cache->head.magic, wanted.magic, sizeof wanted.magic) != 0 || cache->head.version != wanted.version)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s is no teacher's cache of this version of pare: name another file with --teacher-cache",
