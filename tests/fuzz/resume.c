@@ -96,16 +96,21 @@ static void enter_scene(const stop *s) {
     registered = true;
 }
 
+/* An empty file has no mapping. */
+static const void *mapped_bytes(const pare_mapping *file) {
+    return file->bytes ? (const void *)file->data : "";
+}
+
 /* progress.json: the key of its run, and its digest. */
 static void mend_progress(const char *to, const pare_mapping *file) {
     char *kept = pare_path_join(scene.kept, scene.of->file), *path = pare_path_join(to, scene.of->file);
-    json_t *sound = json_load_file(kept, 0, NULL), *json = json_loadb((const char *)file->data, file->bytes, 0, NULL);
+    json_t *sound = json_load_file(kept, 0, NULL), *json = json_loadb(mapped_bytes(file), file->bytes, 0, NULL);
     tiny_check(sound != NULL, kept);
     if (json_is_object(json)) {
         json_object_set(json, "key", json_object_get(sound, "key"));
         forge_progress(json, path);
     } else {
-        tiny_write_file(to, scene.of->file, file->data, file->bytes);
+        tiny_write_file(to, scene.of->file, mapped_bytes(file), file->bytes);
     }
     json_decref(json);
     json_decref(sound);
