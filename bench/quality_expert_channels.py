@@ -8,12 +8,11 @@ and the highest perplexity.
 
 --load: also writes what obs makes of the model at a half, and compares its perplexity with that of transformers (fp32;
 needs torch and transformers)."""
-import argparse
 import os
 import sys
 import tempfile
 
-from quality_experts import RATIOS, WINDOW, perplexity_of, run, split
+from quality_experts import RATIOS, WINDOW, arguments, perplexity_of, run, split
 
 CHANNELS = ("--attention-layers", "none", "--method")
 METHODS = (("channels, magnitude", *CHANNELS, "magnitude-l2"), ("channels, wanda-structured", *CHANNELS, "wanda-structured"),
@@ -42,14 +41,7 @@ def row(given, paths, ratio, name, words):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pare")
-    parser.add_argument("model")
-    parser.add_argument("text")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--windows", type=int, default=150)
-    parser.add_argument("--load", action="store_true")
-    given = parser.parse_args()
+    given = arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         paths = split(given.text, folder)
         print("| what goes | ratio | parameters | perplexity | range | KL |\n|---|---|---|---|---|---|")

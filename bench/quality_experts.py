@@ -77,15 +77,19 @@ def loads(given, paths, folder):
     print(f"\nwritten by the default at 0.5: perplexity by pare {ours:.6f}, by transformers {perplexity_of(given, paths, out):.6f}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pare")
     parser.add_argument("model")
     parser.add_argument("text")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--windows", type=int, default=150)
     parser.add_argument("--load", action="store_true")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    given = arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         paths = split(given.text, folder)
         print("| experts | ratio | perplexity | range | KL | gap |\n|---|---|---|---|---|---|")
