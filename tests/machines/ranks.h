@@ -3,6 +3,7 @@
 #define PARE_TESTS_MACHINES_RANKS_H
 
 #include "../cli/program.h"
+#include "../tiny_model.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -81,6 +82,14 @@ static inline char *ranks_sentences(int count) {
     for (int i = 0; i < count; i++)
         used += (size_t)snprintf(text + used, room - used, "The little dog number %d went home. ", i * i % 977);
     return text;
+}
+
+/* folder/text.txt of so many sentences; path: its name. */
+static inline void ranks_text(const char *folder, int count, char *path, size_t size) {
+    char *text = ranks_sentences(count);
+    tiny_write_text(folder, "text.txt", text);
+    free(text);
+    ranks_join(path, size, folder, "text.txt");
 }
 
 static inline char *ranks_file(const char *path) {

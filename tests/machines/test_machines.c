@@ -1,6 +1,5 @@
 /* pare eval under mpirun: the numbers of one process for any number of ranks, sentences that name who is to blame, and
  * an end of all where one ends. */
-#include "../tiny_model.h"
 #include "ranks.h"
 
 #include <jansson.h>
@@ -35,11 +34,8 @@ static int set_up(void **state) {
     place *p = calloc(1, sizeof *p);
     assert_non_null(p);
     p->folder = tiny_folder();
-    char *text = ranks_sentences(800);
-    tiny_write_text(p->folder, "text.txt", text);
-    free(text);
+    ranks_text(p->folder, 800, p->text, sizeof p->text);
     write_questions(p->folder);
-    ranks_join(p->text, sizeof p->text, p->folder, "text.txt");
     ranks_join(p->smaller, sizeof p->smaller, p->folder, "smaller");
     ranks_join(p->items[0], sizeof p->items[0], p->folder, "alone.jsonl");
     ranks_join(p->items[1], sizeof p->items[1], p->folder, "ranks.jsonl");

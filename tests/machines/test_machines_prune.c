@@ -1,5 +1,4 @@
 /* pare prune under mpirun: the model of one process, to the last byte, for any number of ranks. */
-#include "../tiny_model.h"
 #include "ranks.h"
 
 #include <jansson.h>
@@ -15,10 +14,7 @@ static int set_up(void **state) {
     place *p = calloc(1, sizeof *p);
     assert_non_null(p);
     p->folder = tiny_folder();
-    char *text = ranks_sentences(2400);
-    tiny_write_text(p->folder, "text.txt", text);
-    free(text);
-    ranks_join(p->text, sizeof p->text, p->folder, "text.txt");
+    ranks_text(p->folder, 2400, p->text, sizeof p->text);
     ranks_join(p->output[0], sizeof p->output[0], p->folder, "alone");
     ranks_join(p->output[1], sizeof p->output[1], p->folder, "ranks");
     *state = p;
