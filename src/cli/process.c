@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,21 +49,39 @@ static const char *kernels(void) {
     return ask();
 }
 
-/* An OpenBLAS older than the CPU takes it for one of 2004. */
-static bool is_mistaken(void) {
+/* The kernels that this CPU can run where an OpenBLAS older than it takes it for one of 2004; NULL where it is known.
+ */
+static const char *better_kernels(void) {
 #if defined(__x86_64__)
-    return strcmp(kernels(), "Prescott") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
+    if (strcmp(kernels(), "Prescott") != 0) return NULL;
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("avx512vl");
+    if (wide) return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
 #endif
+    return NULL;
+}
+
+/* Under its own name, which a link of /proc would replace in lists of processes. */
+static void start_again(char **arguments) {
+    static const char self[] = "/proc/self/exe";
+    char path[PATH_MAX];
+    ssize_t length = readlink(self, path, sizeof path - 1);
+    if (length > 0) {
+        path[length] = '\0';
+        execv(path, arguments);
+    }
+    execv(self, arguments);
 }
 
 void pare_process_prepare(char **arguments) {
     enum { LARGE = 1 << 30 };
     bool spin = !is_bound() && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT");
     bool spins = spin && setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0;
-    bool mistaken = is_mistaken() && !getenv("OPENBLAS_CORETYPE") && setenv("OPENBLAS_CORETYPE", "Haswell", 1) == 0;
-    if (spins || mistaken) execv("/proc/self/exe", arguments);
+    const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : better_kernels();
+    bool mistaken = better && setenv("OPENBLAS_CORETYPE", better, 1) == 0;
+    if (spins || mistaken) start_again(arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, LARGE);
 }
