@@ -17,11 +17,12 @@
 typedef struct pare_backend pare_backend;
 
 /* C[b] (+)= op(A[b]) op(B[b]), C: float [m, n], op(A): [m, k], op(B): [k, n], row-major operands.
- * transposed: stored [k, m] / [n, k]. lda, ldb: elements between stored rows, 0: packed. Batches are packed. */
+ * transposed: stored [k, m] / [n, k]. lda, ldb, ldc: elements between stored rows, 0: packed. Batches are packed; a
+ * batch of more than one has packed C. */
 typedef struct pare_matmul {
     int64_t batch, m, n, k;
     bool transpose_a, transpose_b, accumulate;
-    int64_t lda, ldb;
+    int64_t lda, ldb, ldc;
     bool slim; /* a hint: m, n or k is small, as in products with low-rank matrices */
 } pare_matmul;
 

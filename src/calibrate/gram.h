@@ -12,9 +12,13 @@ typedef struct pare_inputs {
     bool by_feature;
 } pare_inputs;
 
-/* sum: float [width, width], added to, or overwritten if `first`. Products of operands are exact; a sum of n products
- * in fp32 is off by at most n 2^-24 of the sum of their absolute values, in practice by sqrt(n) of that. */
+/* sum: float [width, width] symmetric, added to, or overwritten if `first`: its lower triangle, in blocks of rows,
+ * which is then mirrored. Products of operands are exact; a sum of n products in fp32 is off by at most n 2^-24 of the
+ * sum of their absolute values, in practice by sqrt(n) of that. */
 pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum);
+
+/* Of all micro-batches together. */
+double pare_gram_operations(double tokens, double width);
 
 /* sum: float [rows, width]; r: operand [tokens, rows]. */
 pare_status pare_cross_add(const pare_backend *backend, const pare_inputs *inputs, const void *r, int64_t rows,

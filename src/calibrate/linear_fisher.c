@@ -1,5 +1,6 @@
 /* What is kept between two groups (checkpoint/state_file.h), numbers little-endian: u64 groups that are through, and of
  * all, f64 the loss so far; f32 full matrices, f64 sums of squares, f64 spreads, as far as they are gathered. */
+#include "calibrate/gram.h"
 #include "calibrate/input_moments_internal.h"
 #include "calibrate/linear_fisher_internal.h"
 #include "calibrate/shrinkage.h"
@@ -63,7 +64,7 @@ pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare
         if (!pare_fisher_wants(model, choice, id)) continue;
         double rows = (double)pare_fisher_rows(model, id);
         work.amount[PARE_WORK_BYTES] += 4.0 * tokens * rows * sizeof(float);
-        if (rows <= (double)choice->widest) work.amount[PARE_WORK_PRODUCTS] += 2.0 * tokens * rows * rows;
+        if (rows <= (double)choice->widest) work.amount[PARE_WORK_PRODUCTS] += pare_gram_operations(tokens, rows);
     }
     return work;
 }
@@ -94,16 +95,10 @@ static pare_status add(pare_fisher_gathering *g, uint32_t layer, pare_role role,
     pare_moments_add(gradient, &(pare_moment_sums){.squares = room->squares});
     for (int64_t first = 0; g->out->full[id] && first < gradient->tokens; first += CHUNK) {
         int64_t n = gradient->tokens - first < CHUNK ? gradient->tokens - first : CHUNK;
-        pare_matmul shape = {.batch = 1,
-                             .m = rows,
-                             .n = rows,
-                             .k = n,
-                             .transpose_a = !gradient->by_feature,
-                             .transpose_b = gradient->by_feature,
-                             .accumulate = first_token + first > 0};
+        const pare_inputs inputs = {g->operand, n, rows, gradient->by_feature};
         scale_tokens(gradient, first, n, g->scale, g->scaled);
         backend->operations->to_operand(backend, g->scaled, n * rows, g->operand);
-        PARE_TRY(backend->operations->matmul(backend, &shape, g->operand, g->operand, room->full));
+        PARE_TRY(pare_gram_add(backend, &inputs, first_token + first == 0, room->full));
     }
     return first_token + gradient->tokens == g->tokens ? pare_fisher_share(g, role, id, rows) : PARE_OK;
 }

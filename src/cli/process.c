@@ -49,18 +49,25 @@ static const char *kernels(void) {
     return ask();
 }
 
-/* The kernels that this CPU can run where an OpenBLAS older than it takes it for one of 2004; NULL where it is known.
+static const char avx512[] = "SkylakeX", avx2[] = "Haswell";
+
+/* Which kernels an OpenBLAS older than the CPU, which takes it for one of 2004, is to be told; NULL: it knows better,
+ * or the user does. One that was built without those for AVX-512 is asked for AVX2's when it comes back without them.
  */
 static const char *better_kernels(void) {
 #if defined(__x86_64__)
-    if (strcmp(kernels(), "Prescott") != 0) return NULL;
+    const char *named = getenv("OPENBLAS_CORETYPE"), *held = getenv("ONEDNN_MAX_CPU_ISA");
+    bool first = !named, vain = named && strcmp(named, avx512) == 0;
+    if (strcmp(kernels(), "Prescott") != 0 || (!first && !vain)) return NULL;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return NULL;
     bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl");
-    if (wide) return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
-#endif
+    bool narrow = held && (strncmp(held, "AVX2", 4) == 0 || strcmp(held, "AVX") == 0 || strcmp(held, "SSE41") == 0);
+    return first && wide && !narrow ? avx512 : avx2;
+#else
     return NULL;
+#endif
 }
 
 /* Under its own name, which a link of /proc would replace in lists of processes. */
@@ -79,7 +86,7 @@ void pare_process_prepare(char **arguments) {
     enum { LARGE = 1 << 30 };
     bool spin = !is_bound() && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT");
     bool spins = spin && setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0;
-    const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : better_kernels();
+    const char *better = better_kernels();
     bool mistaken = better && setenv("OPENBLAS_CORETYPE", better, 1) == 0;
     if (spins || mistaken) start_again(arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);

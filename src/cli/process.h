@@ -13,7 +13,8 @@
  * other programs run as it starts, unless the user has set one.
  *
  * OpenBLAS chooses its kernels by the CPU's model, and takes one that it does not know, being older, for the first with
- * 64 bits. Where such a CPU has AVX2 the same new start names the kernels for that, unless the user has named some. */
+ * 64 bits. Where such a CPU has AVX-512 or AVX2 the same new start names the kernels for that, unless the user has
+ * named some, or has held oneDNN to less than AVX-512. */
 void pare_process_prepare(char **arguments);
 
 #endif

@@ -1,5 +1,6 @@
 /* The way of one matrix: scores, mask, refinement, repair. */
 #include "layerwise/weights_internal.h"
+#include "repair/layer_energy.h"
 #include "repair/layer_error.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -38,26 +39,39 @@ static pare_status choose(pare_matrix_job *m) {
     return pare_element_select(w->scores, &m->target, &m->mask);
 }
 
-/* The layer's error with these weights. */
-static pare_status measure(const pare_matrix_job *m, const float *weights, double *error) {
-    if (!m->place.inputs->gram) return PARE_OK;
-    double *energy = isnan(m->result->energy) ? &m->result->energy : NULL;
-    return pare_layer_error(m->w->dense, weights, m->place.inputs->gram, m->rows, m->columns, error, energy);
+static pare_status energy(const pare_matrix_job *m, const float *matrix, double *out) {
+    return pare_layer_energy(m->w->l.backend, matrix, m->place.inputs->gram, m->rows, m->columns, out);
 }
 
-/* Of the target under the mask; room: what may be overwritten. */
+/* Of the target under the mask, and of the target itself; room: what may be overwritten. */
 static pare_status measure_masked(pare_matrix_job *m, float *room, double *error) {
     if (!m->place.inputs->gram) return PARE_OK;
+    if (isnan(m->result->energy)) PARE_TRY(energy(m, m->w->dense, &m->result->energy));
     memcpy(room, m->w->dense, (size_t)(m->rows * m->columns) * sizeof *room);
     pare_element_mask_apply(&m->mask, room);
-    return measure(m, room, error);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < m->rows * m->columns; i++)
+        room[i] = m->w->dense[i] - room[i];
+    return energy(m, room, error);
 }
 
-/* As it will be written: into the result, into the block, and back into w->weights. */
+/* Of what is written; updated: as it was before it was rounded. */
+static pare_status measure_written(const pare_matrix_job *m, const float *updated) {
+    const float *gram = m->place.inputs->gram, *dense = m->w->dense;
+    const pare_obs_outcome outcome = {dense, updated, m->w->weights, gram, m->rows, m->loss};
+    if (!gram) return PARE_OK;
+    bool says = m->factor && m->rows * m->columns >= PARE_OBS_UPDATE_MANY;
+    if (says) PARE_TRY(pare_obs_update_error(m->factor, &outcome, &m->result->repaired));
+    if (!isnan(m->result->repaired)) return PARE_OK;
+    return pare_layer_error(dense, m->w->weights, gram, m->rows, m->columns, &m->result->repaired, NULL);
+}
+
+/* As it will be written: into the result, into the block, and back into w->weights; before that into w->scores. */
 static pare_status keep(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     size_t count = (size_t)(m->rows * m->columns);
     void *out;
+    memcpy(w->scores, w->weights, count * sizeof *w->scores);
     PARE_TRY(pare_repaired_add(w->l.repaired, w->l.model, m->place.id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
     if (m->place.expert < 0)
         pare_layerwise_install(&w->l, m->place.layer, m->place.role, w->weights, out);
@@ -148,8 +162,8 @@ static pare_status run(pare_matrix_job *m) {
         PARE_TRY(prune_at_level(m, i));
     PARE_TRY(prune_matrix(m));
     PARE_TRY(keep(m));
+    PARE_TRY(measure_written(m, w->scores));
     if (has_intercept(m)) PARE_TRY(keep_bias(m));
-    PARE_TRY(measure(m, w->weights, &m->result->repaired));
     PARE_TRY(pare_matrix_keep_residual(m));
     m->result->kept = pare_element_mask_kept(&m->mask);
     pare_element_mask_statistics(&m->mask, &m->result->statistics);

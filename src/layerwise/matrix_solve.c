@@ -33,12 +33,15 @@ static pare_status update(pare_matrix_job *m, bool choose) {
     pare_obs_update update = {.factor = factor, .slab = m->w->recipe->slab, .choose = choose ? &m->target : NULL};
     m->result->damped = true;
     m->result->damping = factor->damping;
-    return pare_obs_update_run(&update, m->w->weights, &m->mask, NULL);
+    m->factor = factor;
+    return pare_obs_update_run(&update, m->w->weights, &m->mask, &m->loss);
 }
 
 pare_status pare_matrix_choose_in_sweep(pare_matrix_job *m) {
     pare_matrix_restore(m);
-    return update(m, true);
+    PARE_TRY(update(m, true));
+    m->factor = NULL;
+    return PARE_OK;
 }
 
 static uint64_t update_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {

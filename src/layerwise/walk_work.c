@@ -1,4 +1,5 @@
 /* What a walk has to do, beside what its visitor makes of each layer. */
+#include "calibrate/gram.h"
 #include "layerwise/experts.h"
 #include "repair/held_out.h"
 
@@ -29,7 +30,7 @@ static void add_inputs(const pare_walk_shape *w, uint32_t layer, pare_input_kind
     bool reads = pare_stage_reads(kind);
     double share = reads ? r->reader_share : r->output_share;
     if (reads && !w->readers) return;
-    if (r->needs.gram) work->amount[PARE_WORK_PRODUCTS] += 2.0 * tokens_of(r) * width * width;
+    if (r->needs.gram) work->amount[PARE_WORK_PRODUCTS] += pare_gram_operations(tokens_of(r), width);
     if (r->two && share > 0.0) work->amount[PARE_WORK_PRODUCTS] += 2.0 * tokens_of(r) * width * d;
     if (r->needs.norms || r->intercepts) work->amount[PARE_WORK_BYTES] += MOMENT_BYTES * tokens_of(r) * width;
 }
@@ -41,7 +42,8 @@ static void add_experts(const pare_walk_shape *w, uint32_t layer, pare_work *wor
     double tokens = tokens_of(r) * (double)experts->chosen, d = r->source->model->config.hidden, f = experts->width;
     if (r->idle || !pare_layerwise_prunes_experts(r, layer)) return;
     work->amount[PARE_WORK_BLOCKS] += 4.0 * tokens * d * f;
-    if (r->needs.gram) work->amount[PARE_WORK_PRODUCTS] += 2.0 * tokens * (d * d + f * f);
+    if (r->needs.gram)
+        work->amount[PARE_WORK_PRODUCTS] += pare_gram_operations(tokens, d) + pare_gram_operations(tokens, f);
     if (r->needs.norms) work->amount[PARE_WORK_BYTES] += MOMENT_BYTES * tokens * (d + f);
 }
 

@@ -127,7 +127,9 @@ typedef struct pare_matrix_job {
     int64_t rows, columns;
     pare_element_target target;
     pare_element_mask mask;
-    bool scored; /* w->scores are what the mask came from */
+    bool scored;                       /* w->scores are what the mask came from */
+    const pare_inverse_factor *factor; /* of SparseGPT's update, which left w->weights with this loss; NULL: none did */
+    double loss;
     pare_matrix_result *result;
 } pare_matrix_job;
 

@@ -1,7 +1,7 @@
 /* How much pruning single weights holds beside the walk, and getting it. */
 #include "layerwise/weights_internal.h"
 #include "repair/kronecker.h"
-#include "repair/layer_error.h"
+#include "repair/layer_energy.h"
 #include "repair/low_rank.h"
 #include "support/memory.h"
 #include "support/order.h"
@@ -26,7 +26,7 @@ static uint64_t solver_bytes_of(const pare_weights_job *job, int64_t rows, int64
     const pare_recipe *r = job->recipe;
     const pare_element_recipe *e = &r->element;
     bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
-    uint64_t most = pare_layer_error_bytes(rows, columns);
+    uint64_t most = pare_layer_energy_bytes(rows, columns);
     if (scores || pare_allocation_has(e->allocation, PARE_TRAIT_COSTS))
         most =
             pare_larger_bytes(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));

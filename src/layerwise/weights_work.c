@@ -1,6 +1,7 @@
 /* What pruning single weights has to do. */
 #include "layerwise/weights_internal.h"
 #include "model/expert_tensors.h"
+#include "repair/layer_energy.h"
 #include "repair/layer_error.h"
 #include "repair/low_rank.h"
 
@@ -15,11 +16,20 @@ pare_work pare_weights_factor_work(const pare_layerwise_request *request) {
     return work;
 }
 
-/* Errors of a matrix: of the mask, a better mask, and what is left, and the energy that they are held against. */
-static void add_errors(const pare_weights_job *job, int64_t rows, int64_t columns, pare_work *work) {
-    pare_work error = pare_layer_error_work(rows, columns);
-    if (pare_element_needs_of(job->recipe).gram)
-        pare_work_add(work, &error, job->recipe->element.refinement ? 4.0 : 3.0);
+/* Of a matrix: the energies of the target and of what masks take from it; and the error of what is left, but after
+ * SparseGPT's update, which says it. */
+static void add_errors(const pare_weights_job *job, size_t id, int64_t rows, int64_t columns, pare_work *work) {
+    const pare_recipe *r = job->recipe;
+    const pare_source *source = job->source;
+    bool moves = r->dense > 0.0 || r->element.region_rounds > 0;
+    bool exact =
+        source->backend->operand == PARE_DTYPE_BF16 && source->model->tensors[id]->dtype == PARE_DTYPE_BF16 && !moves;
+    pare_work energy = pare_layer_energy_work(exact, rows, columns), error = pare_layer_error_work(rows, columns);
+    if (!pare_element_needs_of(r).gram) return;
+    pare_work_add(work, &energy, r->element.refinement ? 3.0 : 2.0);
+    bool says = r->compensation == PARE_COMPENSATE_OBS && !pare_recipe_feels_outputs(r) &&
+                rows * columns >= PARE_OBS_UPDATE_MANY;
+    if (!says) pare_work_add(work, &error, 1.0);
 }
 
 /* What a matrix is to come close to, where that has a share of the dense model: of readers the walk has a map. */
@@ -45,7 +55,7 @@ static void add_matrix(const pare_weights_job *job, size_t id, pare_role role, p
     pare_work one = matrix_work(job, rows, columns), residual = pare_low_rank_work(rows, columns);
     pare_work_add(work, &one, 1.0 + levels);
     add_target(job, role, rows, columns, work);
-    add_errors(job, rows, columns, work);
+    add_errors(job, id, rows, columns, work);
     if (job->recipe->element.residual_rank) pare_work_add(work, &residual, 1.0);
 }
 
@@ -62,7 +72,7 @@ static void add_expert_part(const pare_weights_job *job, size_t id, pare_expert_
     pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
     pare_work one = matrix_work(job, rows, columns), factor = pare_inverse_factor_work(columns);
     pare_work_add(work, &one, 1.0 + levels);
-    add_errors(job, rows, columns, work);
+    add_errors(job, id, rows, columns, work);
     if (factors(job->recipe) && part != PARE_EXPERT_UP) pare_work_add(work, &factor, 1.0);
 }
 

@@ -23,6 +23,23 @@ typedef struct pare_obs_update {
  * do not depend on the number of threads but through OpenBLAS's products. PARE_NUMERIC_ERROR if a weight is not
  * finite. */
 pare_status pare_obs_update_run(const pare_obs_update *update, float *weights, pare_element_mask *mask, double *loss);
+/* From so many weights on the error need not be measured. */
+enum { PARE_OBS_UPDATE_MANY = 1 << 16 };
+
+/* What an update came to, and what of it is written: float [rows, columns]. */
+typedef struct pare_obs_outcome {
+    const float *dense, *updated, *written;
+    const float *gram; /* of which the diagonal is read */
+    int64_t rows;
+    double loss; /* of pare_obs_update_run */
+} pare_obs_outcome;
+
+/* *error: tr(D G D^T) of D = written - dense, without a product. Errors of columns add up to the rise of tr(D H D^T), H
+ * being G with the damping on the diagonal of inputs that are not dead; what is rounded off afterwards adds its squares
+ * times G's diagonal, since it has no direction. As near as the factor is to H (its `residual`; 1e-4), and, rounded to
+ * bf16, as weights are many: by less than 4e-3 of 3000, by the root of their number less of more. NaN where the factor
+ * is the identity. */
+pare_status pare_obs_update_error(const pare_inverse_factor *factor, const pare_obs_outcome *outcome, double *error);
 uint64_t pare_obs_update_bytes(int64_t rows, int64_t columns, int64_t slab); /* of temporaries */
 pare_work pare_obs_update_work(int64_t rows, int64_t columns, int64_t slab);
 

@@ -5,7 +5,8 @@
 #include "backend/compare.h"
 
 typedef struct layout {
-    int64_t batch, m, n, k, pad_a, pad_b; /* pad: unused elements after each stored row */
+    int64_t batch, m, n, k, pad_a,
+        pad_b; /* pad: unused elements after each stored row; pad_a: of C, too, in batches of one */
 } layout;
 
 /* Stored matrix of `rows` rows with NaN in the padding, which no product may read. */
@@ -21,8 +22,8 @@ static inline float *stored_matrix(int64_t rows, int64_t columns, int64_t pad, u
  * in fp32 in any order: at most (k + 2) 2^-24 times the sum of the absolute products. */
 static inline void check_product(const backends *b, const layout *l, bool ta, bool tb, bool accumulate, bool slim) {
     int64_t a_columns = ta ? l->m : l->k, b_columns = tb ? l->k : l->n;
-    int64_t a_rows = l->batch * (ta ? l->k : l->m), b_rows = l->batch * (tb ? l->n : l->k),
-            size = l->batch * l->m * l->n;
+    int64_t a_rows = l->batch * (ta ? l->k : l->m), b_rows = l->batch * (tb ? l->n : l->k);
+    int64_t pad_c = l->batch == 1 ? l->pad_a : 0, size = l->batch * l->m * (l->n + pad_c);
     int64_t a_size = a_rows * (a_columns + l->pad_a), b_size = b_rows * (b_columns + l->pad_b);
     pare_matmul shape = {l->batch,
                          l->m,
@@ -33,6 +34,7 @@ static inline void check_product(const backends *b, const layout *l, bool ta, bo
                          accumulate,
                          l->pad_a ? a_columns + l->pad_a : 0,
                          l->pad_b ? b_columns + l->pad_b : 0,
+                         pad_c ? l->n + pad_c : 0,
                          slim};
     float *x = stored_matrix(a_rows, a_columns, l->pad_a, 1, b->tested->operand);
     float *y = stored_matrix(b_rows, b_columns, l->pad_b, 2, b->tested->operand);

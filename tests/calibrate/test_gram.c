@@ -81,7 +81,42 @@ static void sums_are_plain_sums(void **state) {
     }
 }
 
+/* Wider than a block of rows, the last of them narrow; the values are whole numbers, and so are their sums. */
+static void wide_sums_are_whole(pare_compute compute, bool by_feature) {
+    enum { WIDE = 1100, FEW = 6 };
+    float *x = malloc(WIDE * FEW * sizeof *x), *gram = malloc((size_t)WIDE * WIDE * sizeof *gram);
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(compute, 1, &backend), PARE_OK);
+    for (int i = 0; i < WIDE * FEW; i++)
+        x[i] = (float)(i * 31 % 17 - 8);
+    void *operand = operands(backend, x, FEW, WIDE, by_feature);
+    pare_inputs inputs = {.x = operand, .tokens = FEW, .width = WIDE, .by_feature = by_feature};
+    for (int i = 0; i < WIDE * WIDE; i++)
+        gram[i] = NAN;
+    for (int b = 0; b < 2; b++)
+        assert_int_equal(pare_gram_add(backend, &inputs, b == 0, gram), PARE_OK);
+    for (int i = 0; i < WIDE; i++)
+        for (int j = 0; j < WIDE; j++) {
+            float plain = 0.0f;
+            for (int t = 0; t < FEW; t++)
+                plain += 2.0f * x[t * WIDE + i] * x[t * WIDE + j];
+            assert_true(gram[(size_t)i * WIDE + (size_t)j] == plain);
+        }
+    pare_free(operand);
+    free(x);
+    free(gram);
+    pare_backend_close(backend);
+}
+
+static void triangles_are_mirrored(void **state) {
+    (void)state;
+    for (int by_feature = 0; by_feature < 2; by_feature++) {
+        wide_sums_are_whole(PARE_COMPUTE_FP32, by_feature);
+        wide_sums_are_whole(PARE_COMPUTE_BF16, by_feature);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sums_are_plain_sums)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sums_are_plain_sums), cmocka_unit_test(triangles_are_mirrored)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

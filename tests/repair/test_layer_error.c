@@ -1,6 +1,8 @@
 /* The layer's error against what its outputs change by, token after token: shapes with and without whole tiles, an
  * error that fp32 sums would lose, golden values of spec 13. */
+#include "backend/backend.h"
 #include "element_vectors.h"
+#include "repair/layer_energy.h"
 #include "repair/layer_error.h"
 
 static void golden_two_of_four(void **state) {
@@ -68,11 +70,40 @@ static void small_errors_next_to_large_inputs(void **state) {
     free(gram);
 }
 
+/* Of bf16 weights as of others, with both kinds of operands, against what tokens make of them. */
+static void energy_of(pare_compute compute, int64_t rows, int64_t columns, bool bf16) {
+    enum { TOKENS = 30 };
+    pare_backend *backend;
+    float *weights, *gram, *x, *zero = calloc((size_t)(rows * columns), sizeof *zero);
+    double energy;
+    random_layer(rows, columns, TOKENS, 3, 5, &weights, &gram, &x);
+    for (int64_t i = 0; i < rows * columns; i++)
+        weights[i] = i % 2 ? 0.0f : bf16 ? pare_bf16_to_float(pare_float_to_bf16(weights[i])) : weights[i];
+    assert_int_equal(pare_backend_open_cpu(compute, 1, &backend), PARE_OK);
+    assert_int_equal(pare_layer_energy(backend, weights, gram, rows, columns, &energy), PARE_OK);
+    assert_close("energy", energy, measured_error(zero, weights, x, TOKENS, rows, columns), 1e-6);
+    pare_backend_close(backend);
+    free(weights);
+    free(gram);
+    free(x);
+    free(zero);
+}
+
+static void energies_are_those_of_outputs(void **state) {
+    (void)state;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        energy_of(PARE_COMPUTE_BF16, 5, 70, bf16);
+        energy_of(PARE_COMPUTE_BF16, 40, 1100, bf16);
+        energy_of(PARE_COMPUTE_FP32, 40, 600, bf16);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_two_of_four),
         cmocka_unit_test(outputs_change_by_as_much),
         cmocka_unit_test(small_errors_next_to_large_inputs),
+        cmocka_unit_test(energies_are_those_of_outputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "element_vectors.h"
 #include "repair/layer_error.h"
 #include "repair/obs_update.h"
+#include "support/dtype.h"
 
 #include <omp.h>
 
@@ -186,6 +187,44 @@ static void masks_chosen_on_the_way(void **state) {
 }
 
 /* Dead inputs' weights go first and cost nothing; those that are kept stay what they were. */
+/* What the update says of its error, against the product: as it leaves the weights, and rounded to bf16; with and
+ * without an input that was always 0, under a mask and with one of its own, with few tokens, where the damping is most
+ * of H. */
+static void says_its_error(const pare_element_target *target, int64_t dead, double damping) {
+    layer l = layer_new(dead, 8);
+    float written[ROWS * COLUMNS];
+    double loss, said, error;
+    pare_inverse_factor_free(&l.factor);
+    assert_int_equal(pare_inverse_factor_new(l.gram, COLUMNS, damping, "test inputs", &l.factor), PARE_OK);
+    for (int64_t i = 0; i < ROWS * COLUMNS; i++)
+        pare_element_keep(&l.mask, i / COLUMNS, i % COLUMNS, i * 7 % 5 < 2);
+    pare_obs_update update = {&l.factor, 32, target};
+    assert_int_equal(pare_obs_update_run(&update, l.updated, &l.mask, &loss), PARE_OK);
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        written[i] = pare_bf16_to_float(pare_float_to_bf16(l.updated[i]));
+    for (int rounded = 0; rounded < 2; rounded++) {
+        const pare_obs_outcome outcome = {l.weights, l.updated, rounded ? written : l.updated, l.gram, ROWS, loss};
+        assert_int_equal(pare_obs_update_error(&l.factor, &outcome, &said), PARE_OK);
+        assert_int_equal(pare_layer_error(l.weights, outcome.written, l.gram, ROWS, COLUMNS, &error, NULL), PARE_OK);
+        assert_close("error", said, error, rounded ? 4e-3 : 1e-4);
+    }
+    l.factor.identity = true;
+    const pare_obs_outcome unknown = {l.weights, l.updated, written, l.gram, ROWS, loss};
+    assert_int_equal(pare_obs_update_error(&l.factor, &unknown, &said), PARE_OK);
+    assert_true(isnan(said));
+    layer_free(&l);
+}
+
+static void the_update_says_its_error(void **state) {
+    (void)state;
+    for (int64_t dead = -1; dead < 10; dead += 6) {
+        says_its_error(NULL, dead, 0.01);
+        says_its_error(NULL, dead, 1.0);
+        says_its_error(&(pare_element_target){.keep = 2, .of = 4}, dead, 0.01);
+        says_its_error(&(pare_element_target){.sparsity = 0.5, .compare = PARE_COMPARE_SLAB}, dead, 0.01);
+    }
+}
+
 static void dead_inputs(void **state) {
     (void)state;
     layer l = layer_new(4, 7);
@@ -296,6 +335,7 @@ int main(void) {
         cmocka_unit_test(golden_two_of_four),
         cmocka_unit_test(plain_elimination_agrees),
         cmocka_unit_test(masks_chosen_on_the_way),
+        cmocka_unit_test(the_update_says_its_error),
         cmocka_unit_test(dead_inputs),
         cmocka_unit_test(matrices_that_are_hard_to_factor),
         cmocka_unit_test(precision),

@@ -124,15 +124,21 @@ pare_status pare_matmul_run(pare_matmul_cache *cache, const pare_matmul *shape, 
     return pare_onednn_product_run(cache->onednn, product, a, b, c);
 }
 
+static void clear(const pare_matmul *shape, float *c) {
+    int64_t stride = shape->ldc ? shape->ldc : shape->n;
+    for (int64_t row = 0; row < shape->batch * shape->m; row++)
+        memset(c + row * stride, 0, (size_t)shape->n * sizeof *c);
+}
+
 pare_status pare_cpu_matmul(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
                             float *c) {
     pare_matmul_cache *cache = backend->state;
     if (shape->batch == 0 || shape->m == 0 || shape->n == 0) return PARE_OK;
     if (shape->k == 0) {
-        if (!shape->accumulate) memset(c, 0, (size_t)(shape->batch * shape->m * shape->n) * sizeof *c);
+        if (!shape->accumulate) clear(shape, c);
         return PARE_OK;
     }
     if (backend->operand == PARE_DTYPE_BF16 && !cache->native_bf16)
         return pare_matmul_run_widened(cache, shape, a, b, c);
-    return pare_matmul_run(cache, shape, backend->operand, 0, a, b, c);
+    return pare_matmul_run(cache, shape, backend->operand, shape->ldc, a, b, c);
 }

@@ -45,7 +45,7 @@ static pare_status run_single(pare_matmul_cache *cache, const pare_matmul *s, co
     PARE_TRY(pare_matmul_tiles(cache, tiles));
     const stored left = {a, s->lda ? s->lda : s->transpose_a ? s->m : s->k, s->transpose_a};
     const stored right = {b, s->ldb ? s->ldb : s->transpose_b ? s->k : s->n, !s->transpose_b};
-    int64_t depth = least(s->k, TILE_DEPTH), side = PARE_TILE_ELEMENTS / depth;
+    int64_t depth = least(s->k, TILE_DEPTH), side = PARE_TILE_ELEMENTS / depth, stride = s->ldc ? s->ldc : s->n;
     for (int64_t row = 0; row < s->m; row += side)
         for (int64_t k = 0; k < s->k; k += depth) {
             pare_matmul tile = {.batch = 1,
@@ -59,8 +59,8 @@ static pare_status run_single(pare_matmul_cache *cache, const pare_matmul *s, co
             for (int64_t column = 0; column < s->n; column += side) {
                 tile.n = least(side, s->n - column);
                 widen_tile(&right, column, tile.n, k, tile.k, tiles[1]);
-                PARE_TRY(
-                    pare_matmul_run(cache, &tile, PARE_DTYPE_F32, s->n, tiles[0], tiles[1], c + row * s->n + column));
+                PARE_TRY(pare_matmul_run(cache, &tile, PARE_DTYPE_F32, stride, tiles[0], tiles[1],
+                                         c + row * stride + column));
             }
         }
     return PARE_OK;

@@ -17,7 +17,7 @@ pare_status pare_reference_matmul(const pare_backend *backend, const pare_matmul
     for (int64_t batch = 0; batch < s->batch; batch++)
         for (int64_t i = 0; i < s->m; i++)
             for (int64_t j = 0; j < s->n; j++) {
-                float *to = c + (batch * s->m + i) * s->n + j;
+                float *to = c + (batch * s->m + i) * (s->ldc ? s->ldc : s->n) + j;
                 double sum = s->accumulate ? (double)*to : 0.0;
                 for (int64_t l = 0; l < s->k; l++)
                     sum += element(a, batch, s->m, s->k, s->transpose_a, s->lda, i, l) *
