@@ -93,6 +93,8 @@ static const refusal of_channels[] = {
 
 /* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
 static pare_status check_units(const pare_prune_job *job) {
+    if (job->asked->recipe.mode == PARE_MODE_CHANNEL)
+        return pare_experts_refuse(job->model, "removing channels of the hidden state (--mode channel)");
     if (job->asked->recipe.mode != PARE_MODE_BLOCK || trains(job))
         return pare_experts_refuse(job->model, "this way of pruning");
     bool ffn = job->target.ffn.begin < job->target.ffn.end;

@@ -101,20 +101,28 @@ static inline void check_error(const json_t *one, const char *what, double error
     if (!(error <= adapters_bound)) fail_msg("%s: %s is off by %.2g", family_name(one), what, error);
 }
 
-static inline void check_merged(const adapters *a, const json_t *one, const family_model *m, const char *adapter) {
+/* error: of what is written, or NULL: it is checked by pare alone. */
+static inline void merge_in(const adapters *a, const json_t *one, const family_model *m, const char *adapter,
+                            pare_compute compute, double *error) {
     char *folder = tiny_folder(), *output = pare_path_join(folder, "merged"), *report;
     pare_merge_options options = PARE_MERGE_OPTIONS_INIT;
-    pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    pare_runtime runtime = {.threads = 1, .compute = compute};
     pare_model *merged;
     options.adapter = adapter;
     options.output = output;
     expect(pare_merge(m->model, &options, &runtime, &report), PARE_OK, "");
     assert_int_equal(pare_model_open(output, &merged), PARE_OK);
-    check_error(one, "the merged model", error_of(a, one, merged, NULL));
+    if (error) *error = error_of(a, one, merged, NULL);
     pare_model_close(merged);
     pare_text_free(report);
     free(output);
     remove_folder(folder);
+}
+
+static inline void check_merged(const adapters *a, const json_t *one, const family_model *m, const char *adapter) {
+    double error = 0.0;
+    merge_in(a, one, m, adapter, PARE_COMPUTE_FP32, &error);
+    check_error(one, "the merged model", error);
 }
 
 #endif
