@@ -46,7 +46,7 @@ typedef struct pare_recover_options {
     uint32_t rank;
     double alpha;
     double dropout;             /* negative: the preset's; 0: none */
-    const char *const *targets; /* modules with adapters ("q_proj", ...); NULL: all seven */
+    const char *const *targets; /* modules with adapters ("q_proj", ...), of experts too; NULL: all seven */
     size_t target_count;
 
     /* Folder of a model that predicts the same, as a rule the one that was pruned: training goes towards its

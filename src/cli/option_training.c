@@ -139,7 +139,8 @@ static const pare_option rows[] = {
      .usual = "0.05"},
     {.name = "targets", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_LIST, .value = "NAMES",
      .offset = AT(targets),
-     .help = "modules with adapters: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+     .help = "modules with adapters, the last three of experts, too: q_proj, k_proj, v_proj, o_proj, gate_proj, "
+             "up_proj, down_proj",
      .usual = "all seven"},
     {.name = "keep-sparsity", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG,
      .offset = AT(keep_sparsity), .help = "weights that are zero stay zero"},

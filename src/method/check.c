@@ -120,7 +120,7 @@ static bool experts_by_other_scores(const pare_recipe *r) {
 
 static bool experts_by_other_repairs(const pare_recipe *r) {
     bool other = r->compensation && !pare_compensation_has(r->compensation, PARE_TRAIT_SOLVES);
-    return r->mode == PARE_MODE_EXPERT && (other || r->reconstruct);
+    return r->mode == PARE_MODE_EXPERT && other;
 }
 
 static bool gradient_is_missing(const pare_recipe *r) {
@@ -266,8 +266,8 @@ static const contradiction all[] = {
      "expert-gates, expert-obs, expert-taylor or random"},
     {{"mode", "compensate"},
      experts_by_other_repairs,
-     "what is left of whole experts (--mode expert) is repaired by --compensate ls, --router fit and --experts merge: "
-     "leave out other repairs and --reconstruct"},
+     "what is left of whole experts (--mode expert) is repaired by --compensate ls, --router fit, --experts merge and "
+     "--reconstruct: leave out other repairs"},
     {{"salience", "signal"},
      layer_signal_with_salience,
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},

@@ -20,7 +20,8 @@ typedef struct pare_adapter {
 } pare_adapter;
 
 typedef struct pare_adapters {
-    const pare_adapter *list; /* [tensor_count]; only matrices of layers are looked at */
+    const pare_adapter *list; /* [tensor_count]; only matrices of layers are looked at (layer_matrices.h); those of
+                                 experts have neither dropout nor keep */
     int64_t rank;             /* the largest */
     float scale, dropout;     /* dropout 0: none */
     uint64_t seed, draw;

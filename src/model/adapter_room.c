@@ -1,4 +1,5 @@
 #include "model/adapter_room.h"
+#include "model/config_experts.h"
 #include "model/dropout.h"
 #include "support/memory.h"
 
@@ -13,14 +14,21 @@ static uint64_t dropped_elements(const pare_config *config, int64_t tokens) {
         widest = query > widest ? query : widest;
         widest = ffn > widest ? ffn : widest;
     }
+    widest = config->latent.queries > widest ? config->latent.queries : widest;
+    widest = config->latent.keys > widest ? config->latent.keys : widest;
     return ((uint64_t)tokens + 1) * (widest + 1);
+}
+
+/* Matrices that are no role's may have adapters. */
+static bool has_others(const pare_config *config) {
+    return pare_has_experts(config) || config->latent.queries;
 }
 
 uint64_t pare_adapter_room_bytes(const pare_backend *backend, const pare_config *config,
                                  const pare_adapter_shape *shape) {
     if (!shape->rank) return 0;
     uint64_t low = (uint64_t)(shape->rank * shape->tokens), operand = pare_operand_size(backend);
-    uint64_t parts = shape->backward ? 2 * PARE_MATRIX_ROLES : PARE_MATRIX_ROLES;
+    uint64_t parts = (PARE_MATRIX_ROLES + (has_others(config) ? 1u : 0u)) * (shape->backward ? 2 : 1);
     uint64_t dropped = shape->dropout ? dropped_elements(config, shape->tokens) * operand : 0;
     return parts * low * operand + low * sizeof(float) + dropped;
 }
@@ -37,6 +45,8 @@ pare_status pare_adapter_room_new(const pare_backend *backend, const pare_config
         if (status == PARE_OK && shape->backward)
             status = pare_alloc_uninitialized(&out->dlow[role], low, operand, "adapters");
     }
+    for (int i = 0; i < 1 + shape->backward && has_others(config) && status == PARE_OK; i++)
+        status = pare_alloc_uninitialized(&out->other[i], low, operand, "adapters");
     if (status == PARE_OK && shape->dropout)
         status = pare_alloc_uninitialized(&out->dropped, elements, operand, "dropout");
     out->dropped_floats = (int64_t)(elements * operand / sizeof(float));
@@ -49,6 +59,8 @@ void pare_adapter_room_free(pare_adapter_room *room) {
         pare_free(room->low[role]);
         pare_free(room->dlow[role]);
     }
+    pare_free(room->other[0]);
+    pare_free(room->other[1]);
     pare_free(room->product);
     pare_free(room->dropped);
     *room = (pare_adapter_room){0};

@@ -15,6 +15,7 @@ typedef struct pare_adapter_shape {
 typedef struct pare_adapter_room {
     void *low[PARE_MATRIX_ROLES];  /* operand [rank, tokens]: scale A x', kept for the backward */
     void *dlow[PARE_MATRIX_ROLES]; /* the same of scale B^T dy; backward only */
+    void *other[2];                /* both of what is no role's, an expert's or a latent's: made when it is needed */
     float *product;                /* [rank, tokens] either of them before it is an operand */
     void *dropped;                 /* with dropout: x' as operands, or a stretch of dx' as floats */
     int64_t dropped_floats;        /* at least a row of x, by token or by feature */

@@ -121,34 +121,48 @@ void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *h
         memcpy(to + (size_t)i * row, from + (size_t)(hand->places[i] / room->routing.chosen) * row, row);
 }
 
-/* room.activated of tokens x: operand [m, d]. */
-static pare_status activate(const pare_block *block, const pare_expert_hand *hand, int64_t m, const void *x) {
+/* Without dropout, as PEFT has no other beside the experts' parameters. */
+pare_beside pare_block_expert_beside(const pare_block *block, const pare_expert_hand *hand, pare_expert_part part) {
+    pare_linear linear = {.tokens = hand->tokens};
+    pare_expert_shape(block->config, part, &linear.out, &linear.in);
+    return pare_block_beside(block, pare_tensor_id_expert(block->config, block->layer, hand->expert, part), linear,
+                             false);
+}
+
+/* y: [hand.tokens, rows of the part] of x, with what an adapter adds. */
+static pare_status project_part(const pare_block *block, const pare_expert_hand *hand, pare_expert_part part,
+                                const void *x, float *y) {
+    const pare_beside beside = pare_block_expert_beside(block, hand, part);
+    int64_t rows, columns;
+    pare_expert_shape(block->config, part, &rows, &columns);
+    PARE_TRY(project_biased(block, hand->tokens, rows, columns, x, hand->weight[part], hand->bias[part], y));
+    return pare_beside_forward(block, &beside, x, y);
+}
+
+/* room.activated of hand.tokens tokens x: operand [tokens, d]. */
+static pare_status activate(const pare_block *block, const pare_expert_hand *hand, const void *x) {
     const pare_expert_room *room = &block->activations->experts;
-    int64_t f = block->config->experts.width, d = block->hidden;
-    PARE_TRY(
-        project_biased(block, m, f, d, x, hand->weight[PARE_EXPERT_GATE], hand->bias[PARE_EXPERT_GATE], room->gate));
-    PARE_TRY(project_biased(block, m, f, d, x, hand->weight[PARE_EXPERT_UP], hand->bias[PARE_EXPERT_UP], room->up));
+    PARE_TRY(project_part(block, hand, PARE_EXPERT_GATE, x, room->gate));
+    PARE_TRY(project_part(block, hand, PARE_EXPERT_UP, x, room->up));
     block->backend->operations->gated_forward(block->backend, pare_gating_of(&block->config->architecture), room->gate,
-                                              room->up, m * f, room->activated);
+                                              room->up, hand->tokens * block->config->experts.width, room->activated);
     return PARE_OK;
 }
 
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand) {
     pare_block_expert_gather(block, hand);
-    return activate(block, hand, hand->tokens, block->activations->experts.x);
+    return activate(block, hand, block->activations->experts.x);
 }
 
 pare_status pare_block_expert_make(const pare_block *block, const pare_expert_hand *hand, float *y) {
-    return project_biased(block, hand->tokens, block->hidden, block->config->experts.width,
-                          block->activations->experts.activated, hand->weight[PARE_EXPERT_DOWN],
-                          hand->bias[PARE_EXPERT_DOWN], y);
+    return project_part(block, hand, PARE_EXPERT_DOWN, block->activations->experts.activated, y);
 }
 
 pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count,
                                       float *y) {
     const void *x = pare_operand_at(block->backend, block->activations->normed2, first * block->hidden);
     const pare_expert_hand hand = pare_block_expert_of(block, expert, count, NULL);
-    PARE_TRY(activate(block, &hand, count, x));
+    PARE_TRY(activate(block, &hand, x));
     return pare_block_expert_make(block, &hand, y);
 }
 

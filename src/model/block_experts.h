@@ -4,7 +4,8 @@
 #ifndef PARE_MODEL_BLOCK_EXPERTS_H
 #define PARE_MODEL_BLOCK_EXPERTS_H
 
-#include "model/block.h"
+#include "model/block_beside.h"
+#include "model/expert_names.h"
 
 static inline bool pare_block_has_experts(const pare_block *block) {
     return block->widths.experts > 0;
@@ -42,6 +43,9 @@ void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *h
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand);
 /* y: [tokens, d] what it makes of room.activated. */
 pare_status pare_block_expert_make(const pare_block *block, const pare_expert_hand *hand, float *y);
+
+/* The adapter of one of its matrices, over its tokens. */
+pare_beside pare_block_expert_beside(const pare_block *block, const pare_expert_hand *hand, pare_expert_part part);
 
 /* y: [count, d] what an expert makes of `count` tokens from `first` on, whether they reach it or not. In the room of
  * the experts, so not while one of them works. */

@@ -129,26 +129,33 @@ static void scatter_gradient(const pare_block *block, const pare_expert_hand *ha
         add_row(block->activations->dnormed + hand->places[i] / room->routing.chosen * d, room->y + i * d, 1.0f, d);
 }
 
+/* Of one matrix of the expert, which made dy's y of x; dx (+)= the gradient of x. */
+static pare_status part_backward(const pare_block *block, const pare_block_gradients *g, const pare_expert_hand *hand,
+                                 pare_expert_part part, const void *dy, const void *x, bool accumulate, float *dx) {
+    const pare_beside beside = pare_block_expert_beside(block, hand, part);
+    int64_t m = hand->tokens, rows, columns;
+    pare_expert_shape(block->config, part, &rows, &columns);
+    size_t id = pare_tensor_id_expert(block->config, block->layer, hand->expert, part);
+    size_t bias = pare_tensor_id_expert_bias(block->config, block->layer, hand->expert, part);
+    PARE_TRY(weight_gradient(block, g, id, m, rows, columns, dy, x));
+    PARE_TRY(bias_gradient(block, g, bias, m, rows, dy));
+    PARE_TRY(pare_beside_gradient(block, &beside, dy, x));
+    PARE_TRY(input_gradient(block, m, rows, columns, dy, hand->weight[part], accumulate, dx));
+    return pare_beside_input_gradient(block, &beside, dx);
+}
+
 static pare_status expert_backward(const pare_block *block, const pare_block_gradients *g, const float *branch,
                                    const pare_expert_hand *hand) {
     const pare_expert_room *r = &block->activations->experts;
-    int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
-    size_t id = pare_tensor_id_expert(block->config, block->layer, hand->expert, PARE_EXPERT_GATE);
-    size_t bias = pare_tensor_id_expert_bias(block->config, block->layer, hand->expert, PARE_EXPERT_GATE);
     PARE_TRY(pare_block_expert_activate(block, hand));
     gather_gradient(block, hand, branch);
-    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_DOWN, m, d, f, r->dy, r->activated));
-    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_DOWN, m, d, r->dy));
-    PARE_TRY(input_gradient(block, m, d, f, r->dy, hand->weight[PARE_EXPERT_DOWN], false, r->dactivated));
+    PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_DOWN, r->dy, r->activated, false, r->dactivated));
     feel(block, hand);
     block->backend->operations->gated_backward(block->backend, pare_gating_of(&block->config->architecture), r->gate,
-                                               r->up, r->dactivated, m * f, r->dgate, r->dup);
-    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_GATE, m, f, d, r->dgate, r->x));
-    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_UP, m, f, d, r->dup, r->x));
-    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_GATE, m, f, r->dgate));
-    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_UP, m, f, r->dup));
-    PARE_TRY(input_gradient(block, m, f, d, r->dgate, hand->weight[PARE_EXPERT_GATE], false, r->y));
-    PARE_TRY(input_gradient(block, m, f, d, r->dup, hand->weight[PARE_EXPERT_UP], true, r->y));
+                                               r->up, r->dactivated, hand->tokens * block->config->experts.width,
+                                               r->dgate, r->dup);
+    PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_GATE, r->dgate, r->x, false, r->y));
+    PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_UP, r->dup, r->x, true, r->y));
     scatter_gradient(block, hand);
     if (!g->sink->expert_gradient) return PARE_OK;
     return g->sink->expert_gradient(g->sink->context, block->layer, hand->expert, hand->tokens, hand->places, r->felt);

@@ -1,4 +1,5 @@
 #include "model/block_latent.h"
+#include "model/block_beside.h"
 #include "model/block_heads.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
@@ -31,6 +32,14 @@ static void move_parts(const pare_block *block, moved m, const void *from, void 
         memcpy(target + (size_t)(i * m.wide) * size, source + (size_t)(i * m.stride) * size, (size_t)m.count * size);
 }
 
+static pare_linear query_down(const pare_block *block) {
+    return (pare_linear){.tokens = tokens_of(block), .out = block->config->latent.queries, .in = block->hidden};
+}
+
+static pare_beside beside_query_down(const pare_block *block) {
+    return pare_block_beside(block, pare_tensor_id_query_down(block->config, block->layer), query_down(block), true);
+}
+
 static pare_status project_queries(const pare_block *block) {
     const pare_latent *l = &block->config->latent;
     pare_activations *a = block->activations;
@@ -41,7 +50,9 @@ static pare_status project_queries(const pare_block *block) {
             .batch = 1, .m = tokens_of(block), .n = l->queries, .k = block->hidden, .transpose_b = true};
         const void *weight =
             pare_source_operand(block->source, pare_tensor_id_query_down(block->config, block->layer), r->query_down);
+        const pare_beside beside = beside_query_down(block);
         PARE_TRY(block->backend->operations->matmul(block->backend, &down, a->normed1, weight, r->queries.down));
+        PARE_TRY(pare_beside_forward(block, &beside, a->normed1, r->queries.down));
         norm_latent(block, PARE_ROLE_Q_NORM, l->queries, &r->queries);
     }
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_Q, l->queries ? r->queries.normed : a->normed1, r->spread));
@@ -132,7 +143,8 @@ static pare_status norm_latent_backward(const pare_block *block, const pare_bloc
 static pare_status query_down_backward(const pare_block *block, const pare_block_gradients *g) {
     const pare_activations *a = block->activations;
     const pare_latent_room *r = &a->latent;
-    const pare_linear l = {.tokens = tokens_of(block), .out = block->config->latent.queries, .in = block->hidden};
+    const pare_linear l = query_down(block);
+    const pare_beside beside = beside_query_down(block);
     const pare_matmul input = {.batch = 1, .m = l.tokens, .n = l.in, .k = l.out};
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
     if (g->sink->wants(g->sink->context, id)) {
@@ -141,7 +153,9 @@ static pare_status query_down_backward(const pare_block *block, const pare_block
             PARE_TRY(g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->latent_sums, NULL));
     }
     const void *weight = pare_source_operand(block->source, id, r->query_down);
-    return block->backend->operations->matmul(block->backend, &input, r->gathered, weight, a->dnormed);
+    PARE_TRY(pare_beside_gradient(block, &beside, r->gathered, a->normed1));
+    PARE_TRY(block->backend->operations->matmul(block->backend, &input, r->gathered, weight, a->dnormed));
+    return pare_beside_input_gradient(block, &beside, a->dnormed);
 }
 
 static pare_status queries_backward(const pare_block *block, const pare_block_gradients *g) {

@@ -6,15 +6,10 @@
 #ifndef PARE_MODEL_BLOCK_LINEAR_H
 #define PARE_MODEL_BLOCK_LINEAR_H
 
-#include "model/block.h"
+#include "model/block_beside.h"
 
 /* True where activations between gate, up and down are stored by feature. */
 bool pare_linear_ffn_by_feature(int64_t tokens);
-
-typedef struct pare_linear {
-    int64_t tokens, out, in;
-    bool x_by_feature, y_by_feature;
-} pare_linear;
 
 pare_linear pare_linear_of(const pare_block *block, pare_role role);
 

@@ -100,6 +100,7 @@ typedef struct pare_expert_rule {
     const char *fused[2]; /* those of all experts in one tensor: [experts, 2 width, d], gate above up, and [experts, d,
                              width]. NULL: one tensor each */
     bool bare;            /* these have no suffix */
+    const char *module;   /* of transformers, whose parameters they are in memory; NULL: "mlp.experts" */
     bool interleaved;     /* rows of gate and up alternate in the first of them */
     bool turned;          /* they are [experts, d, 2 width] and [experts, width, d] */
     bool biased;        /* router and experts have biases: ".bias" of the router, and the tensors' names with "_bias" */

@@ -1,6 +1,7 @@
 #include "model/ends.h"
 #include "model/expert_tensors.h"
 #include "model/latent_tensors.h"
+#include "model/layer_matrices.h"
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -180,9 +181,9 @@ static bool wants_layer(const pare_pass *pass, const pare_gradient_sink *sink, u
 }
 
 /* An adapter of the layer wants gradients. */
-static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
-    for (int role = 0; adapters && role < PARE_MATRIX_ROLES; role++) {
-        const pare_adapter *adapter = &adapters->list[pare_tensor_id(layer, (pare_role)role)];
+static bool adapts_layer(const pare_config *config, const pare_adapters *adapters, uint32_t layer) {
+    for (size_t i = 0; adapters && i < pare_layer_matrices(config); i++) {
+        const pare_adapter *adapter = &adapters->list[pare_layer_matrix(config, layer, i)];
         if (adapter->rank && (adapter->da || adapter->db)) return true;
     }
     return false;
@@ -199,7 +200,8 @@ static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, c
         if (id < model->tensor_count && sink->wants(sink->context, id)) return -1;
     }
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        if (!skips(source, layer) && (wants_layer(pass, sink, layer) || adapts_layer(pass->adapters, layer)))
+        if (!skips(source, layer) &&
+            (wants_layer(pass, sink, layer) || adapts_layer(&model->config, pass->adapters, layer)))
             return layer;
     return model->config.layers;
 }

@@ -47,7 +47,7 @@ static pare_status refuse(const pare_prune_job *job, const refusal *r) {
 static bool leaves_them_whole(const pare_recipe *recipe) {
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
     bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
-    return whole && !recipe->reconstruct && !repaired && !recipe->salience;
+    return whole && !repaired && !recipe->salience;
 }
 
 static bool reads_samples(const pare_prune_job *job) {
@@ -64,10 +64,6 @@ static bool trains(const pare_prune_job *job) {
 
 static bool learns_gates(const pare_prune_job *job) {
     return pare_recipe_gates(&job->asked->recipe);
-}
-
-static bool reconstructs(const pare_prune_job *job) {
-    return job->asked->recipe.reconstruct > 0;
 }
 
 static bool differs_by_layer(const pare_prune_job *job) {
@@ -97,7 +93,9 @@ static const refusal of_channels[] = {
 
 /* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
 static pare_status check_units(const pare_prune_job *job) {
-    if (job->asked->recipe.mode != PARE_MODE_BLOCK || reconstructs(job) || trains(job))
+    if (job->asked->recipe.mode == PARE_MODE_CHANNEL)
+        return pare_experts_refuse(job->model, "removing channels of the hidden state (--mode channel)");
+    if (job->asked->recipe.mode != PARE_MODE_BLOCK || trains(job))
         return pare_experts_refuse(job->model, "this way of pruning");
     bool ffn = job->target.ffn.begin < job->target.ffn.end;
     for (size_t i = 0; ffn && i < sizeof of_channels / sizeof *of_channels; i++)
@@ -112,13 +110,13 @@ static bool spares_attention(const pare_prune_job *job) {
 
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
+    if (recipe->reconstruct) PARE_TRY(pare_latents_refuse(job->model, "--reconstruct"));
     if (leaves_them_whole(recipe)) return PARE_OK;
     if (!spares_attention(job)) PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
     if (fits_readers(job))
         PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
     if (!pare_recipe_is_element(recipe)) return check_units(job);
-    if (recipe->reconstruct) return pare_experts_refuse(job->model, "--reconstruct");
     for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
         if (of_weights[i].holds(job)) return refuse(job, &of_weights[i]);
     return PARE_OK;

@@ -81,6 +81,10 @@ static pare_status check_experts(const pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--mode expert: %s (%s) has no experts; leave out --mode, or take --mode layer", name,
                          config->family->class_name);
+    pare_ranking ranking = job->asked->recipe.ranking;
+    if (ranking != PARE_RANK_LOCAL && ranking != PARE_RANK_UNIFORM)
+        return refuse(job, "has one number of experts for all layers, so that --select can give none of them another",
+                      "leave out --select: the same share of the experts of every layer goes, by the scores inside it");
     if (whole) return PARE_OK;
     return refuse(job, "has one number of experts for all layers, so that none can be spared", "leave out --layers");
 }

@@ -14,9 +14,10 @@ uint64_t pare_factors_numbers(int64_t rows, int64_t columns, uint32_t rank) {
     return (uint64_t)(whole(rows, columns, rank) ? rows * columns : (int64_t)rank * (rows + columns));
 }
 
-pare_status pare_factors_new(uint64_t numbers, uint64_t factor, uint32_t rank, pare_factors *out) {
-    *out = (pare_factors){.rank = rank};
-    pare_status status = pare_alloc(&out->values, numbers, sizeof(float), "factors of a block");
+pare_status pare_factors_new(size_t slots, uint64_t numbers, uint64_t factor, uint32_t rank, pare_factors *out) {
+    *out = (pare_factors){.rank = rank, .slots = slots};
+    pare_status status = pare_alloc(&out->slot, slots, sizeof *out->slot, "factors of a block");
+    if (status == PARE_OK) status = pare_alloc(&out->values, numbers, sizeof(float), "factors of a block");
     if (status == PARE_OK) status = pare_alloc(&out->gradient, numbers, sizeof(float), "factors of a block");
     if (status == PARE_OK) status = pare_alloc(&out->turned, factor, sizeof(float), "factors of a block");
     if (status != PARE_OK) pare_factors_free(out);
@@ -24,13 +25,14 @@ pare_status pare_factors_new(uint64_t numbers, uint64_t factor, uint32_t rank, p
 }
 
 void pare_factors_free(pare_factors *factors) {
+    pare_free(factors->slot);
     pare_free(factors->values);
     pare_free(factors->gradient);
     pare_free(factors->turned);
     *factors = (pare_factors){0};
 }
 
-static void begin_role(pare_factors *f, pare_factored *m, uint64_t seed, uint64_t tensor) {
+static void begin_one(pare_factors *f, pare_factored *m, uint64_t seed) {
     size_t rank = f->rank, elements = (size_t)(m->rows * m->columns);
     m->whole = whole(m->rows, m->columns, f->rank);
     m->a = f->count;
@@ -40,7 +42,7 @@ static void begin_role(pare_factors *f, pare_factored *m, uint64_t seed, uint64_
         return;
     }
     size_t inputs = (size_t)m->columns * rank;
-    pare_normal_fill(f->values + m->a, seed, 0, tensor, 0, inputs);
+    pare_normal_fill(f->values + m->a, seed, 0, m->draw, 0, inputs);
     for (size_t i = 0; i < inputs; i++)
         f->values[m->a + i] *= 1.0f / sqrtf((float)rank);
     m->b = m->a + inputs;
@@ -48,11 +50,10 @@ static void begin_role(pare_factors *f, pare_factored *m, uint64_t seed, uint64_
     f->count += inputs + (size_t)m->rows * rank;
 }
 
-void pare_factors_begin(pare_factors *f, uint64_t seed, uint32_t layer) {
+void pare_factors_begin(pare_factors *f, uint64_t seed) {
     f->count = 0;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        if (f->role[role].chosen)
-            begin_role(f, &f->role[role], seed ^ 0x66616374, (uint64_t)layer * PARE_ALL_ROLES + (uint64_t)role);
+    for (size_t slot = 0; slot < f->slots; slot++)
+        if (f->slot[slot].chosen) begin_one(f, &f->slot[slot], seed ^ 0x66616374);
 }
 
 /* out: [columns, rows] */
@@ -76,8 +77,8 @@ static void gradient_of(pare_factors *f, const pare_factored *m) {
 }
 
 void pare_factors_gradient(pare_factors *f) {
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        const pare_factored *m = &f->role[role];
+    for (size_t slot = 0; slot < f->slots; slot++) {
+        const pare_factored *m = &f->slot[slot];
         if (!m->chosen) continue;
         if (m->whole)
             memcpy(f->gradient + m->a, m->gradient, (size_t)(m->rows * m->columns) * sizeof(float));
@@ -93,13 +94,13 @@ static void apply_to(pare_factors *f, const pare_factored *m) {
     memcpy(m->value, m->start, (size_t)elements * sizeof(float));
     pare_product(m->rows, m->columns, rank, 1.0f, (pare_rows){f->values + m->b, rank}, (pare_rows){a, m->columns}, 1.0f,
                  m->value, m->columns);
-    for (int64_t i = 0; f->keep_zeros && i < elements; i++)
+    for (int64_t i = 0; m->keep_zeros && i < elements; i++)
         if (m->start[i] == 0.0f) m->value[i] = 0.0f;
 }
 
 void pare_factors_apply(pare_factors *f) {
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        const pare_factored *m = &f->role[role];
+    for (size_t slot = 0; slot < f->slots; slot++) {
+        const pare_factored *m = &f->slot[slot];
         if (!m->chosen) continue;
         if (m->whole)
             memcpy(m->value, f->values + m->a, (size_t)(m->rows * m->columns) * sizeof(float));

@@ -9,6 +9,8 @@
 
 typedef struct pare_factored {
     bool chosen, whole; /* trained at all; as it is */
+    bool keep_zeros;
+    uint64_t draw; /* names its numbers */
     int64_t rows, columns;
     size_t a, b;           /* where A^T, [columns, rank], and B, [rows, rank], begin; a: of what is trained as it is */
     const float *start;    /* [rows, columns] W0 */
@@ -18,8 +20,8 @@ typedef struct pare_factored {
 
 typedef struct pare_factors {
     uint32_t rank;
-    bool keep_zeros;
-    pare_factored role[PARE_ALL_ROLES];
+    pare_factored *slot; /* [slots] */
+    size_t slots;
     size_t count;             /* of numbers that are trained */
     float *values, *gradient; /* [room] */
     float *turned;            /* [largest factor] */
@@ -28,11 +30,11 @@ typedef struct pare_factors {
 /* Numbers that are trained in place of a matrix, or of a vector (one column). */
 uint64_t pare_factors_numbers(int64_t rows, int64_t columns, uint32_t rank);
 /* numbers: of the largest layer. factor: elements of the largest A or B. Free with pare_factors_free. */
-pare_status pare_factors_new(uint64_t numbers, uint64_t factor, uint32_t rank, pare_factors *out);
+pare_status pare_factors_new(size_t slots, uint64_t numbers, uint64_t factor, uint32_t rank, pare_factors *out);
 void pare_factors_free(pare_factors *factors);
 
-/* role[] is filled in but for a and b: lays the numbers out and begins anew. layer: names the draw. */
-void pare_factors_begin(pare_factors *factors, uint64_t seed, uint32_t layer);
+/* slot[] is filled in but for a and b: lays the numbers out and begins anew. */
+void pare_factors_begin(pare_factors *factors, uint64_t seed);
 /* gradient <- that of the numbers, from those of the weights. */
 void pare_factors_gradient(pare_factors *factors);
 /* The weights that the numbers make. */

@@ -1,9 +1,9 @@
 #include "reconstruct/reconstruct.h"
+#include "model/expert_tensors.h"
 #include "model/work.h"
 #include "reconstruct/rebuilding.h"
 #include "reconstruct/reconstruct_file.h"
 #include "support/memory.h"
-#include "surgery/kept_values.h"
 
 #include <string.h>
 
@@ -13,21 +13,29 @@ static int64_t batch_of(const pare_reconstruction *r) {
     return fit < r->sequences ? fit : r->sequences;
 }
 
+/* What was repaired, and is not trained: outside the layers, and biases of experts. */
+static bool stays(const pare_reconstruction *r, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    size_t slot;
+    pare_expert_place place;
+    if (!r->repaired || id >= r->repaired->count || !r->repaired->matrix[id]) return false;
+    if (pare_tensor_id_split_expert(r->model, id, &place)) return !pare_slot_of(r->model, place.layer, id, &slot);
+    return !pare_tensor_id_split(r->model, id, &layer, &role);
+}
+
 /* The tensors that are left of the kept layers, and what else was repaired. */
 static uint64_t weights_bytes(const pare_reconstruction *r) {
     const pare_model *model = r->model;
     uint64_t total = 0;
+    int64_t rows, columns;
     for (uint32_t layer = 0; layer < r->selection->layers; layer++)
-        for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-            size_t elements = pare_sub_block_elements(r, layer, role);
-            if (elements)
-                total += pare_repaired_bytes(model, pare_tensor_id_in(&model->config, layer, role), elements, 1);
+        for (size_t slot = 0; slot < pare_slots(&model->config); slot++) {
+            size_t elements = pare_slot_left(r, layer, slot, &rows, &columns);
+            if (elements) total += pare_repaired_bytes(model, pare_slot_id(&model->config, layer, slot), elements, 1);
         }
-    for (pare_end end = 0; end < PARE_ENDS && r->repaired; end++) {
-        size_t id = pare_tensor_id_end(model, end);
-        if (id < r->repaired->count && r->repaired->matrix[id])
-            total += pare_repaired_bytes(model, id, model->tensors[id]->count, 1);
-    }
+    for (size_t id = 0; id < model->tensor_count; id++)
+        if (stays(r, id)) total += pare_repaired_bytes(model, id, r->repaired->elements[id], 1);
     return total;
 }
 
@@ -126,18 +134,14 @@ static pare_status rebuild_layers(pare_rebuilding *b) {
     return PARE_OK;
 }
 
-/* What was repaired outside the layers stays. */
-static pare_status keep_ends(pare_rebuilding *b) {
+static pare_status keep_rest(pare_rebuilding *b) {
     const pare_reconstruction *r = b->asked;
-    for (pare_end end = 0; end < PARE_ENDS && r->repaired; end++) {
-        size_t id = pare_tensor_id_end(r->model, end);
-        int64_t rows, columns;
+    for (size_t id = 0; id < r->model->tensor_count; id++) {
         void *matrix;
-        if (id >= r->repaired->count || !r->repaired->matrix[id] || b->out.matrix[id]) continue;
-        pare_kept_end_shape(r->model, r->selection, end, &rows, &columns);
-        PARE_TRY(pare_repaired_add(&b->out, r->model, id, (uint64_t)rows, (uint64_t)columns, &matrix));
-        memcpy(matrix, r->repaired->matrix[id],
-               (size_t)(rows * columns) * pare_dtype_size(r->model->tensors[id]->dtype));
+        if (!stays(r, id) || b->out.matrix[id]) continue;
+        uint64_t elements = r->repaired->elements[id];
+        PARE_TRY(pare_repaired_add(&b->out, r->model, id, elements, 1, &matrix));
+        memcpy(matrix, r->repaired->matrix[id], elements * pare_dtype_size(r->model->tensors[id]->dtype));
     }
     return PARE_OK;
 }
@@ -190,7 +194,7 @@ pare_status pare_reconstruct_run(const pare_reconstruction *r, pare_repaired *ou
                          .total = (uint64_t)pare_selection_layers(r->selection) * PARE_STAGES * r->steps};
     pare_status status = set_up(&b);
     if (status == PARE_OK) status = rebuild_layers(&b);
-    if (status == PARE_OK) status = keep_ends(&b);
+    if (status == PARE_OK) status = keep_rest(&b);
     clear(&b);
     if (status == PARE_OK)
         *out = b.out;

@@ -1,8 +1,8 @@
 /* What such a state file (checkpoint/state_file.h) holds, numbers little-endian:
  *
  *   f64 [2 stages] before, after, share  held-out errors, and the share of the change that was taken
- *   u64 [roles]                          elements of each tensor, 0 where the layer has none
- *   tensors in the model's dtypes, in the order of the roles */
+ *   u64 [slots]                          elements of each tensor, 0 where the layer has none
+ *   tensors in the model's dtypes, in the order of the slots (slots.h) */
 #include "reconstruct/reconstruct_file.h"
 #include "checkpoint/state_file.h"
 
@@ -24,26 +24,28 @@ static pare_status pass_errors(const layer_file *f, pare_state_file *file) {
 }
 
 /* What is read goes to the weights in hand. */
-static pare_status pass_tensor(const layer_file *f, pare_role role, size_t elements, pare_state_file *file) {
+static pare_status pass_tensor(const layer_file *f, size_t slot, size_t elements, pare_state_file *file) {
     pare_rebuilding *b = f->b;
-    size_t id = pare_tensor_id_in(&b->asked->model->config, f->layer, role);
+    size_t id = pare_slot_id(&b->asked->model->config, f->layer, slot);
     pare_dtype dtype = b->asked->model->tensors[id]->dtype;
     const void *stored;
     if (!pare_state_reads(file)) return pare_state_numbers(file, b->out.matrix[id], dtype, elements);
     PARE_TRY(pare_state_view(file, elements * pare_dtype_size(dtype), &stored));
     PARE_TRY(pare_state_finite(file, stored, dtype, elements));
-    pare_sub_block_replace(&b->sub, role, stored);
-    return PARE_OK;
+    return pare_sub_block_replace(&b->sub, slot, stored);
 }
 
 static pare_status describe(void *context, pare_state_file *file) {
     const layer_file *f = context;
     PARE_TRY(pass_errors(f, file));
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        PARE_TRY(pare_state_same(file, pare_sub_block_elements(f->b->asked, f->layer, role)));
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        size_t elements = pare_sub_block_elements(f->b->asked, f->layer, role);
-        if (elements) PARE_TRY(pass_tensor(f, role, elements, file));
+    const pare_reconstruction *r = f->b->asked;
+    size_t slots = pare_slots(&r->model->config);
+    int64_t rows, columns;
+    for (size_t slot = 0; slot < slots; slot++)
+        PARE_TRY(pare_state_same(file, pare_slot_left(r, f->layer, slot, &rows, &columns)));
+    for (size_t slot = 0; slot < slots; slot++) {
+        size_t elements = pare_slot_left(r, f->layer, slot, &rows, &columns);
+        if (elements) PARE_TRY(pass_tensor(f, slot, elements, file));
     }
     return PARE_OK;
 }

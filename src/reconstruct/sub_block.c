@@ -1,43 +1,47 @@
 #include "reconstruct/sub_block.h"
+#include "model/config_experts.h"
 #include "support/memory.h"
 #include "surgery/kept_values.h"
 
 #include <string.h>
 
-size_t pare_sub_block_elements(const pare_reconstruction *asked, uint32_t layer, pare_role role) {
+static size_t elements_of(const pare_reconstruction *asked, uint32_t layer, size_t slot) {
     int64_t rows, columns;
-    if (!pare_has_role(&asked->model->config.architecture, role) || asked->selection->layer[layer].dropped) return 0;
-    pare_kept_shape(asked->model, asked->selection, layer, role, &rows, &columns);
-    return (size_t)(rows * columns);
+    return pare_slot_elements(asked, layer, slot, &rows, &columns);
 }
 
 static size_t largest_layer(const pare_reconstruction *asked) {
     size_t most = 1;
     for (uint32_t layer = 0; layer < asked->selection->layers; layer++) {
         size_t total = 0;
-        for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-            total += pare_sub_block_elements(asked, layer, role);
+        for (size_t slot = 0; slot < pare_slots(&asked->model->config); slot++)
+            total += elements_of(asked, layer, slot);
         most = total > most ? total : most;
     }
     return most;
 }
 
-/* Of the roles from `first` to before `end`, over all layers. */
-static size_t largest_tensor(const pare_reconstruction *asked, pare_role first, pare_role end) {
+/* Of the slots from `first` to before `end`, over all layers. */
+static size_t largest_tensor(const pare_reconstruction *asked, size_t first, size_t end) {
     size_t most = 1;
     for (uint32_t layer = 0; layer < asked->selection->layers; layer++)
-        for (pare_role role = first; role < end; role++) {
-            size_t elements = pare_sub_block_elements(asked, layer, role);
+        for (size_t slot = first; slot < end; slot++) {
+            size_t elements = elements_of(asked, layer, slot);
             most = elements > most ? elements : most;
         }
     return most;
+}
+
+static size_t largest_of_all(const pare_reconstruction *asked) {
+    return largest_tensor(asked, 0, pare_slots(&asked->model->config));
 }
 
 /* Sums of gradients, of every vector that the family has. */
 static uint64_t vector_sums_bytes(const pare_reconstruction *asked) {
     uint64_t elements = 0;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
-        if (pare_has_role(&asked->model->config.architecture, role)) elements += largest_tensor(asked, role, role + 1);
+        if (pare_has_role(&asked->model->config.architecture, role))
+            elements += largest_tensor(asked, role, (size_t)role + 1);
     return elements * sizeof(double);
 }
 
@@ -47,10 +51,9 @@ static uint64_t most_numbers(const pare_reconstruction *asked, uint64_t *factor)
     *factor = 1;
     for (uint32_t layer = 0; layer < asked->selection->layers; layer++) {
         uint64_t total = 0;
-        for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        for (size_t slot = 0; slot < pare_slots(&asked->model->config); slot++) {
             int64_t rows, columns;
-            if (!pare_sub_block_elements(asked, layer, role)) continue;
-            pare_kept_shape(asked->model, asked->selection, layer, role, &rows, &columns);
+            if (!pare_slot_elements(asked, layer, slot, &rows, &columns)) continue;
             uint64_t longer = (uint64_t)(rows > columns ? rows : columns) * asked->rank;
             total += pare_factors_numbers(rows, columns, asked->rank);
             *factor = longer > *factor ? longer : *factor;
@@ -68,58 +71,82 @@ static uint64_t trained_bytes(const pare_reconstruction *asked) {
     return (2 * weights + 4 * numbers + factor) * sizeof(float);
 }
 
+/* Of the mask and the values beside it: what each tensor may have, and the columns of what writes to the stream. */
+static uint64_t expert_bytes(const pare_reconstruction *asked) {
+    const pare_config *config = &asked->model->config;
+    uint64_t columns = config->hidden;
+    if (!pare_has_experts(config)) return 0;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        const pare_widths *w = &config->widths[layer];
+        columns += (uint64_t)w->heads * config->head_size + w->ffn + w->experts + (uint64_t)w->experts * w->expert_ffn;
+    }
+    return asked->model->tensor_count * (sizeof(pare_replacement) + 5 * sizeof(void *)) + 2 * columns * sizeof(float);
+}
+
 /* Rows of dW in flight are all of a matrix. */
 uint64_t pare_sub_block_bytes(const pare_reconstruction *asked, int64_t batch) {
     const pare_config *config = &asked->model->config;
     uint64_t elements = largest_layer(asked), operand = pare_operand_size(asked->backend);
-    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) +
-           largest_tensor(asked, 0, PARE_ALL_ROLES) * sizeof(float) + vector_sums_bytes(asked) +
+    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) + expert_bytes(asked) +
+           largest_of_all(asked) * sizeof(float) + vector_sums_bytes(asked) +
            pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
            pare_attention_workspace_bytes(asked->backend, config, batch, asked->length, true);
 }
 
+static bool is_chosen(const pare_sub_block *sub, size_t slot) {
+    return sub->size[slot] && (sub->whole || pare_slot_part(slot) == sub->part);
+}
+
 static bool wants(void *context, size_t id) {
     const pare_sub_block *sub = context;
-    uint32_t layer;
-    pare_role role;
-    if (!pare_tensor_id_split(sub->asked->model, id, &layer, &role) || !sub->size[role]) return false;
-    return sub->whole || pare_roles[role].part == sub->part;
+    size_t slot;
+    return pare_slot_of(sub->asked->model, sub->block.layer, id, &slot) && is_chosen(sub, slot);
 }
 
 static pare_status take(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
                         const float *samples) {
     pare_sub_block *sub = context;
-    uint32_t layer;
-    pare_role role;
+    size_t slot;
     (void)samples;
-    if (pare_tensor_id_split(sub->asked->model, id, &layer, &role))
-        memcpy(sub->gradient + sub->at[role] + first * columns, gradient, (size_t)(rows * columns) * sizeof *gradient);
+    if (pare_slot_of(sub->asked->model, sub->block.layer, id, &slot))
+        memcpy(sub->gradient + sub->at[slot] + first * columns, gradient, (size_t)(rows * columns) * sizeof *gradient);
     return PARE_OK;
+}
+
+static pare_status allocate_experts(pare_sub_block *sub) {
+    const pare_reconstruction *r = sub->asked;
+    if (!pare_has_experts(&r->model->config)) return PARE_OK;
+    PARE_TRY(pare_alloc(&sub->stored, r->model->tensor_count, sizeof *sub->stored, "weights of experts"));
+    return pare_mask_new(r->model, r->selection, r->repaired, &sub->mask);
 }
 
 static pare_status allocate(pare_sub_block *sub) {
     const pare_reconstruction *asked = sub->asked;
     const pare_config *config = &asked->model->config;
-    size_t room = sub->room, largest = largest_tensor(asked, 0, PARE_ALL_ROLES);
+    size_t room = sub->room, largest = largest_of_all(asked);
     float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->trained, &sub->vectors};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         PARE_TRY(pare_alloc(arrays[i], room, sizeof(float), "weights of a block"));
+    PARE_TRY(pare_alloc(&sub->at, sub->slots, sizeof *sub->at, "weights of a block"));
+    PARE_TRY(pare_alloc(&sub->size, sub->slots, sizeof *sub->size, "weights of a block"));
+    PARE_TRY(allocate_experts(sub));
     PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(asked->backend), "weights of a block"));
     if (asked->rank) {
         uint64_t factor, numbers = most_numbers(asked, &factor);
-        PARE_TRY(pare_factors_new(numbers, factor, asked->rank, &sub->factors));
+        PARE_TRY(pare_factors_new(sub->slots, numbers, factor, asked->rank, &sub->factors));
     }
     PARE_TRY(pare_alloc(&sub->gradients.chunk, largest, sizeof(float), "gradients of weights"));
     sub->gradients.chunk_elements = (int64_t)largest;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
         if (pare_has_role(&config->architecture, role))
-            PARE_TRY(pare_alloc(&sub->gradients.vector_sums[role], largest_tensor(asked, role, role + 1),
+            PARE_TRY(pare_alloc(&sub->gradients.vector_sums[role], largest_tensor(asked, role, (size_t)role + 1),
                                 sizeof(double), "gradients of norms"));
     return pare_activations_new(asked->backend, config, sub->batch * sub->asked->length, true, &sub->activations);
 }
 
 pare_status pare_sub_block_new(const pare_reconstruction *asked, int64_t batch, pare_sub_block *out) {
-    *out = (pare_sub_block){.asked = asked, .batch = batch, .room = largest_layer(asked)};
+    *out = (pare_sub_block){
+        .asked = asked, .batch = batch, .room = largest_layer(asked), .slots = pare_slots(&asked->model->config)};
     pare_status status = allocate(out);
     if (status != PARE_OK) pare_sub_block_free(out);
     return status;
@@ -137,6 +164,10 @@ void pare_sub_block_free(pare_sub_block *sub) {
         pare_free(sub->gradients.vector_sums[role]);
     pare_activations_free(&sub->activations);
     pare_factors_free(&sub->factors);
+    pare_free(sub->at);
+    pare_free(sub->size);
+    pare_free(sub->stored);
+    pare_mask_free(&sub->mask);
     *sub = (pare_sub_block){0};
 }
 
@@ -166,19 +197,48 @@ static void refresh(pare_sub_block *sub) {
         if (sub->whole || pare_roles[role].part == sub->part) refresh_role(sub, role);
 }
 
-static pare_status load_role(pare_sub_block *sub, pare_role role, size_t *end) {
+static pare_status load_role(pare_sub_block *sub, pare_role role, size_t end) {
     const pare_reconstruction *r = sub->asked;
-    uint32_t layer = sub->block.layer;
     pare_values values;
-    sub->at[role] = *end;
-    sub->size[role] = pare_sub_block_elements(r, layer, role);
-    if (!sub->size[role]) return PARE_OK;
-    PARE_TRY(pare_kept_values(r->model, r->selection, r->repaired, layer, role, &values));
-    memcpy(sub->values + *end, values.data, sub->size[role] * sizeof(float));
+    PARE_TRY(pare_kept_values(r->model, r->selection, r->repaired, sub->block.layer, role, &values));
+    memcpy(sub->values + end, values.data, sub->size[role] * sizeof(float));
     pare_values_free(&values);
-    *end += sub->size[role];
     refresh_role(sub, role);
     return PARE_OK;
+}
+
+/* From now on the values stand for what the file has, and for what was repaired. */
+static pare_status load_expert(pare_sub_block *sub, size_t slot, size_t end) {
+    const pare_reconstruction *r = sub->asked;
+    size_t id = pare_slot_id(&r->model->config, sub->block.layer, slot);
+    pare_source masked = {.model = r->model, .backend = r->backend};
+    pare_mask_apply(&sub->mask, &masked);
+    PARE_TRY(pare_slot_load(r, &masked, id, sub->values + end));
+    if (sub->mask.replacement) sub->mask.replacement[id] = (pare_replacement){0};
+    sub->stored[id] = sub->values + end;
+    return PARE_OK;
+}
+
+static pare_status load(pare_sub_block *sub, size_t slot, size_t *end) {
+    size_t at = *end;
+    sub->at[slot] = at;
+    sub->size[slot] = elements_of(sub->asked, sub->block.layer, slot);
+    *end += sub->size[slot];
+    if (!sub->size[slot]) return PARE_OK;
+    return slot < PARE_ALL_ROLES ? load_role(sub, (pare_role)slot, at) : load_expert(sub, slot, at);
+}
+
+/* Experts keep their numbers: those that go are off. */
+static void enter_experts(pare_sub_block *sub, const pare_block *base) {
+    const pare_reconstruction *r = sub->asked;
+    sub->narrow = sub->block.widths.expert_ffn < base->widths.expert_ffn;
+    sub->block.widths.experts = base->widths.experts;
+    sub->block.widths.expert_ffn = base->widths.expert_ffn;
+    if (!sub->stored) return;
+    sub->source = (pare_source){.model = r->model, .backend = r->backend};
+    pare_mask_apply(&sub->mask, &sub->source);
+    sub->source.stored = sub->stored;
+    sub->block.source = &sub->source;
 }
 
 pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, uint32_t layer) {
@@ -188,31 +248,46 @@ pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, ui
     sub->block.widths = pare_kept_widths(kept);
     sub->block.activations = &sub->activations;
     sub->block.observer = NULL;
+    enter_experts(sub, base);
     for (int part = PARE_PART_ATTENTION; part <= PARE_PART_FFN; part++)
-        for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-            if (pare_roles[role].part == (pare_part)part) PARE_TRY(load_role(sub, role, &end));
+        for (size_t slot = 0; slot < PARE_ALL_ROLES; slot++)
+            if (pare_slot_part(slot) == (pare_part)part) PARE_TRY(load(sub, slot, &end));
+    sub->experts = end;
+    for (size_t slot = PARE_ALL_ROLES; slot < sub->slots; slot++)
+        PARE_TRY(load(sub, slot, &end));
     return PARE_OK;
 }
 
-void pare_sub_block_replace(pare_sub_block *sub, pare_role role, const void *stored) {
-    size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
-    pare_to_float(sub->values + sub->at[role], stored, sub->asked->model->tensors[id]->dtype, sub->size[role]);
-    refresh_role(sub, role);
+pare_status pare_sub_block_replace(pare_sub_block *sub, size_t slot, const void *stored) {
+    const pare_reconstruction *r = sub->asked;
+    size_t id = pare_slot_id(&r->model->config, sub->block.layer, slot);
+    if (slot >= PARE_ALL_ROLES) return pare_slot_spread(r, id, stored, sub->values + sub->at[slot]);
+    pare_to_float(sub->values + sub->at[slot], stored, r->model->tensors[id]->dtype, sub->size[slot]);
+    refresh_role(sub, (pare_role)slot);
+    return PARE_OK;
+}
+
+/* Zeros at `at` stay: those of sparse weights, and channels of experts that go. */
+static bool keeps_zeros(const pare_sub_block *sub, size_t at) {
+    return sub->asked->keep_zeros || (sub->narrow && at >= sub->experts);
 }
 
 static void begin_factors(pare_sub_block *sub) {
     const pare_reconstruction *r = sub->asked;
     uint32_t layer = sub->block.layer;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        pare_factored *m = &sub->factors.role[role];
-        *m = (pare_factored){.chosen = sub->size[role] && (sub->whole || pare_roles[role].part == sub->part),
-                             .start = sub->start + sub->at[role],
-                             .gradient = sub->gradient + sub->at[role],
-                             .value = sub->values + sub->at[role]};
-        if (m->chosen) pare_kept_shape(r->model, r->selection, layer, role, &m->rows, &m->columns);
+    for (size_t slot = 0; slot < sub->slots; slot++) {
+        pare_factored *m = &sub->factors.slot[slot];
+        *m = (pare_factored){.chosen = is_chosen(sub, slot),
+                             .keep_zeros = keeps_zeros(sub, sub->at[slot]),
+                             .draw = (uint64_t)layer * PARE_ALL_ROLES + slot,
+                             .start = sub->start + sub->at[slot],
+                             .gradient = sub->gradient + sub->at[slot],
+                             .value = sub->values + sub->at[slot]};
+        if (slot >= PARE_ALL_ROLES)
+            m->draw = (uint64_t)1 << 32 | pare_slot_id(&r->model->config, layer, slot); /* no role's */
+        if (m->chosen) pare_slot_elements(r, layer, slot, &m->rows, &m->columns);
     }
-    sub->factors.keep_zeros = r->keep_zeros;
-    pare_factors_begin(&sub->factors, r->seed, layer);
+    pare_factors_begin(&sub->factors, r->seed);
 }
 
 void pare_sub_block_choose(pare_sub_block *sub, pare_part part) {
@@ -220,10 +295,10 @@ void pare_sub_block_choose(pare_sub_block *sub, pare_part part) {
     sub->whole = sub->block.config->architecture.parallel;
     sub->begin = SIZE_MAX;
     sub->count = 0;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        if (!sub->size[role] || (!sub->whole && pare_roles[role].part != part)) continue;
-        sub->begin = sub->at[role] < sub->begin ? sub->at[role] : sub->begin;
-        sub->count += sub->size[role];
+    for (size_t slot = 0; slot < sub->slots; slot++) {
+        if (!is_chosen(sub, slot)) continue;
+        sub->begin = sub->at[slot] < sub->begin ? sub->at[slot] : sub->begin;
+        sub->count += sub->size[slot];
     }
     sub->begin = sub->count ? sub->begin : 0;
     memcpy(sub->start, sub->values, sub->room * sizeof *sub->start);
@@ -241,6 +316,13 @@ pare_status pare_sub_block_forward(pare_sub_block *sub, int64_t sequences, const
                                             : pare_block_ffn_forward(&sub->block, x, out);
 }
 
+static pare_status backward(pare_sub_block *sub, const float *x, float *dout) {
+    const pare_block_gradients *g = &sub->gradients;
+    if (sub->whole) return pare_block_backward(&sub->block, g, x, dout, false);
+    return sub->part == PARE_PART_ATTENTION ? pare_block_attention_backward(&sub->block, g, x, dout, false)
+                                            : pare_block_ffn_backward(&sub->block, g, x, dout);
+}
+
 pare_status pare_sub_block_backward(pare_sub_block *sub, const float *x, float *dout) {
     pare_block_gradients *g = &sub->gradients;
     sub->sink = (pare_gradient_sink){.wants = wants, .rows = take, .context = sub};
@@ -248,15 +330,14 @@ pare_status pare_sub_block_backward(pare_sub_block *sub, const float *x, float *
     g->sequences = sub->block.batch;
     g->first = g->last = true;
     memset(sub->gradient + sub->begin, 0, sub->count * sizeof *sub->gradient);
-    if (sub->whole) return pare_block_backward(&sub->block, g, x, dout, false);
-    return sub->part == PARE_PART_ATTENTION ? pare_block_attention_backward(&sub->block, g, x, dout, false)
-                                            : pare_block_ffn_backward(&sub->block, g, x, dout);
+    PARE_TRY(backward(sub, x, dout));
+    for (size_t i = sub->begin; (sub->asked->keep_zeros || sub->narrow) && i < sub->begin + sub->count; i++)
+        if (keeps_zeros(sub, i) && sub->start[i] == 0.0f) sub->gradient[i] = 0.0f;
+    return PARE_OK;
 }
 
 pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, double rate) {
     float *values = sub->values + sub->begin, *gradient = sub->gradient + sub->begin;
-    for (size_t i = 0; sub->asked->keep_zeros && i < sub->count; i++)
-        if (sub->start[sub->begin + i] == 0.0f) gradient[i] = 0.0f;
     if (sub->asked->rank) {
         pare_factors_gradient(&sub->factors);
         pare_adamw_step(optimizer, rate, sub->factors.gradient, sub->factors.values);
@@ -273,32 +354,36 @@ void pare_sub_block_finish(pare_sub_block *sub) {
 }
 
 /* By way of the gradients' room: a stored number is no wider than a float. */
-static void round_role(pare_sub_block *sub, pare_role role) {
-    size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
+static void round_slot(pare_sub_block *sub, size_t slot) {
+    size_t id = pare_slot_id(&sub->asked->model->config, sub->block.layer, slot);
     pare_dtype dtype = sub->asked->model->tensors[id]->dtype;
-    float *values = sub->values + sub->at[role], *stored = sub->gradient + sub->at[role];
-    pare_from_float(stored, dtype, values, sub->size[role]);
-    pare_to_float(values, stored, dtype, sub->size[role]);
+    float *values = sub->values + sub->at[slot], *stored = sub->gradient + sub->at[slot];
+    pare_from_float(stored, dtype, values, sub->size[slot]);
+    pare_to_float(values, stored, dtype, sub->size[slot]);
 }
 
 void pare_sub_block_take(pare_sub_block *sub, float share) {
     for (size_t i = sub->begin; i < sub->begin + sub->count; i++)
         sub->values[i] = sub->start[i] + share * (sub->trained[i] - sub->start[i]);
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        if (sub->size[role] && (sub->whole || pare_roles[role].part == sub->part)) round_role(sub, role);
+    for (size_t slot = 0; slot < sub->slots; slot++)
+        if (is_chosen(sub, slot)) round_slot(sub, slot);
     refresh(sub);
 }
 
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out) {
     const pare_reconstruction *r = sub->asked;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        if (!sub->size[role]) continue;
-        size_t id = pare_tensor_id_in(&r->model->config, sub->block.layer, role);
+    for (size_t slot = 0; slot < sub->slots; slot++) {
+        if (!sub->size[slot]) continue;
+        size_t id = pare_slot_id(&r->model->config, sub->block.layer, slot);
+        const float *values = sub->values + sub->at[slot];
         int64_t rows, columns;
         void *matrix;
-        pare_kept_shape(r->model, r->selection, sub->block.layer, role, &rows, &columns);
+        pare_slot_left(r, sub->block.layer, slot, &rows, &columns);
         PARE_TRY(pare_repaired_add(out, r->model, id, (uint64_t)rows, (uint64_t)columns, &matrix));
-        pare_from_float(matrix, r->model->tensors[id]->dtype, sub->values + sub->at[role], sub->size[role]);
+        if (slot < PARE_ALL_ROLES)
+            pare_from_float(matrix, r->model->tensors[id]->dtype, values, sub->size[slot]);
+        else
+            PARE_TRY(pare_slot_gather(r, id, values, matrix));
     }
     return PARE_OK;
 }

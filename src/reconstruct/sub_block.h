@@ -4,6 +4,8 @@
 
 #include "model/walk.h"
 #include "reconstruct/factors.h"
+#include "reconstruct/slots.h"
+#include "surgery/mask.h"
 #include "train/adamw.h"
 
 typedef struct pare_sub_block {
@@ -13,17 +15,23 @@ typedef struct pare_sub_block {
     bool whole;       /* both parts are */
     int64_t batch;    /* sequences at a time */
     pare_activations activations;
-    /* Of the layer in hand, by role: where its elements lie in the arrays below, attention's in front of the FFN's. */
-    size_t at[PARE_ALL_ROLES], size[PARE_ALL_ROLES]; /* size 0: the layer has none */
-    size_t begin, count;                             /* of what is trained */
-    size_t room;                                     /* elements of the largest layer */
-    float *values, *gradient, *start;                /* [room]; start: as the training found them */
-    float *trained;                                  /* [room] as it left them */
-    float *vectors;                                  /* [room] norms as they multiply, and biases */
-    char *operands;                                  /* operand [room] */
-    pare_factors factors;                            /* of asked->rank, where that is above 0 */
+    /* Of the layer in hand, by slot: where its elements lie in the arrays below, attention's in front of the FFN's. */
+    size_t slots, *at, *size; /* [slots]; size 0: the layer has none */
+    size_t experts;           /* where those of experts begin; of narrow experts zeros stay */
+    bool narrow;
+    size_t begin, count;              /* of what is trained */
+    size_t room;                      /* elements of the largest layer */
+    float *values, *gradient, *start; /* [room]; start: as the training found them */
+    float *trained;                   /* [room] as it left them */
+    float *vectors;                   /* [room] norms as they multiply, and biases */
+    char *operands;                   /* operand [room] */
+    pare_factors factors;             /* of asked->rank, where that is above 0 */
     pare_block_gradients gradients;
     pare_gradient_sink sink;
+    /* What experts are composed of: the values in place of the file's, and what is off. */
+    pare_mask mask;
+    float **stored; /* [tensor_count]; NULL without experts */
+    pare_source source;
 } pare_sub_block;
 
 /* Bytes of a sub-block, its optimiser and attention's workspace included. */
@@ -33,8 +41,8 @@ void pare_sub_block_free(pare_sub_block *sub);
 
 /* The weights that are left of a layer. base: its block, for all but weights and widths. */
 pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, uint32_t layer);
-/* A role of that layer is what these elements, in the model's dtype, say. */
-void pare_sub_block_replace(pare_sub_block *sub, pare_role role, const void *stored);
+/* A slot of that layer is what these elements of what is left, in the model's dtype, say. */
+pare_status pare_sub_block_replace(pare_sub_block *sub, size_t slot, const void *stored);
 /* What is trained from now on: a part, or the whole of a parallel block. */
 void pare_sub_block_choose(pare_sub_block *sub, pare_part part);
 
@@ -52,7 +60,5 @@ void pare_sub_block_finish(pare_sub_block *sub);
 void pare_sub_block_take(pare_sub_block *sub, float share);
 /* All of the layer's into `out`. */
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out);
-/* Elements of a layer's tensor that are left. */
-size_t pare_sub_block_elements(const pare_reconstruction *asked, uint32_t layer, pare_role role);
 
 #endif

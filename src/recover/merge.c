@@ -78,7 +78,10 @@ static pare_status verify(void *context) {
     PARE_TRY(pare_model_open(pare_output_path(j->run.output), &j->written));
     PARE_TRY(pare_model_share_album(j->written, j->model));
     PARE_TRY(pare_check_window(j->model, NULL, 0, &window));
-    pare_merged_check check = {.ids = window.ids, .length = window.length, .limit = pare_runtime_limit(&j->runtime)};
+    pare_merged_check check = {.ids = window.ids,
+                               .length = window.length,
+                               .limit = pare_runtime_limit(&j->runtime),
+                               .threads = j->runtime.threads};
     pare_status status = pare_merged_verify(j->adapter, j->written, &check);
     pare_windows_free(&window);
     return status;

@@ -11,15 +11,17 @@ pare_status pare_merged_copy(const pare_output *output, const char *folder, cons
 /* Weights, config.json, pruning.json, and what belongs to a model beside them. */
 pare_status pare_merged_write(const pare_trained *trained, const pare_output *output, const pare_runtime *runtime);
 
-/* What is shown to both models: ids [length]. limit: bytes of memory for each forward; 0: none set. */
+/* What is shown to both models: ids [length]. limit: bytes of memory for each forward; 0: none set.
+ * threads: 0: all. */
 typedef struct pare_merged_check {
     const uint32_t *ids;
     int64_t length;
     uint64_t limit;
+    int threads;
 } pare_merged_check;
 
 /* PARE_CHECK_FAILED unless the written model, opened afresh, computes what the model does with what was learnt beside
- * its weights (adapters without dropout). */
+ * its weights (adapters without dropout); of a model with experts, with that in its weights. */
 pare_status pare_merged_verify(const pare_trained *trained, const pare_model *written, const pare_merged_check *check);
 
 #endif

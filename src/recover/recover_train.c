@@ -104,20 +104,6 @@ static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
     return trained > UINT64_MAX / 2 ? trained : trained + copies * parameters * sizeof(float) + data;
 }
 
-static uint64_t lora_parameters(const pare_recover_job *job) {
-    const pare_lora_options *lora = &job->settings.lora;
-    uint64_t sum = 0;
-    for (size_t id = 0; id < job->model->tensor_count; id++) {
-        uint32_t layer;
-        pare_role role;
-        int64_t rows, columns;
-        if (!pare_tensor_id_split(job->model, id, &layer, &role) || !pare_role_is_matrix(role)) continue;
-        pare_tensor_matrix(job->model->tensors[id], &rows, &columns);
-        if (lora->targets[role] && rows && columns) sum += (uint64_t)(rows + columns) * lora->rank;
-    }
-    return sum;
-}
-
 static pare_status make_trained(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
     pare_full_options full = {.keep_zeros = s->keep_sparsity, .fresh = s->fresh, .seed = job->settings.seed};
@@ -170,7 +156,7 @@ static pare_status plan_times(pare_recover_job *job) {
 pare_status pare_recover_plan(void *context) {
     pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
-    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : lora_parameters(job);
+    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : pare_trained_lora_count(job->model, &job->settings.lora);
     job->plan =
         (pare_plan){.mapped = pare_model_bytes(job->model) + (job->teacher ? pare_model_bytes(job->teacher) : 0),
                     .state = state_bytes(job, parameters),

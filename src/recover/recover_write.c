@@ -58,7 +58,8 @@ static pare_status compare(const pare_recover_job *job) {
     pare_windows window;
     PARE_TRY(pare_check_window(job->model, job->examples.ids + first->start, first->count, &window));
     if (job->trained->round) job->trained->round(job->trained);
-    pare_merged_check check = {.ids = window.ids, .length = window.length};
+    pare_merged_check check = {
+        .ids = window.ids, .length = window.length, .threads = job->runtime ? job->runtime->threads : 0};
     pare_status status = pare_merged_verify(job->trained, job->written, &check);
     pare_windows_free(&window);
     return status;

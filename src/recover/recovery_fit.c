@@ -1,6 +1,5 @@
 #include "recover/recovery_fit.h"
 #include "calibrate/calibration.h"
-#include "model/latent_tensors.h"
 #include "recover/teacher.h"
 #include "support/file.h"
 
@@ -76,7 +75,6 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
 
 pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s, pare_model **teacher) {
     *teacher = NULL;
-    PARE_TRY(pare_latents_refuse(model, "training (recover, --recover)"));
     PARE_TRY(fit_cutoff(model, s));
     PARE_TRY(check_files(model, s));
     return pare_teacher_open(model, s, teacher);

@@ -5,6 +5,7 @@
  *   r, lora_alpha        scale = lora_alpha / r, with use_rslora lora_alpha / sqrt(r)
  *   lora_dropout         of training
  *   target_modules       names, or "all-linear", or an expression: what training chose; the file's tensors say the same
+ *   target_parameters    parameters of modules (adapter_experts.h), as target_modules
  *   rank_pattern, alpha_pattern   of fused modules: that of their parts together (adapter_module.h)
  *   fan_in_fan_out       how the base model stores its matrices; what kind of module it is says the same
  *   bias, use_dora, modules_to_save, ...   more than one product of factors per matrix
@@ -28,29 +29,18 @@ enum { CONFIG_LIMIT = 1 << 20 };
 
 /* Of training or of the program that wrote the file: none of these changes what the factors do. */
 static const char *const passed_over[] = {
-    "auto_mapping",
-    "base_model_name_or_path",
-    "corda_config",
-    "eva_config",
-    "exclude_modules",
-    "inference_mode",
-    "layers_pattern",
-    "loftq_config",
-    "lora_ga_config",
-    "megatron_core",
-    "peft_version",
-    "qalora_group_size",
-    "revision",
-    "runtime_config",
-    "target_modules",
-    "task_type",
-    "layers_to_transform",
-    "lora_dropout",
-    "r",
-    "lora_alpha",
-    "use_rslora",
-    "peft_type",
-    "init_lora_weights",
+    "auto_mapping",    "base_model_name_or_path",
+    "corda_config",    "eva_config",
+    "exclude_modules", "inference_mode",
+    "layers_pattern",  "loftq_config",
+    "lora_ga_config",  "megatron_core",
+    "peft_version",    "qalora_group_size",
+    "revision",        "runtime_config",
+    "target_modules",  "target_parameters",
+    "task_type",       "layers_to_transform",
+    "lora_dropout",    "r",
+    "lora_alpha",      "use_rslora",
+    "peft_type",       "init_lora_weights",
     "fan_in_fan_out",
 };
 
@@ -184,10 +174,10 @@ static json_t *number(double value) {
     return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : pare_json_real(value);
 }
 
-/* What is said of the modules with factors: names, in target_modules; and of fused ones the rank and the alpha of all
- * parts together, so that the scale stays. */
+/* What is said of the modules with factors: names, in target_modules or target_parameters; and of fused ones the rank
+ * and the alpha of all parts together, so that the scale stays. */
 typedef struct said {
-    json_t *targets, *ranks, *alphas, *layers;
+    json_t *targets, *parameters, *ranks, *alphas, *layers;
 } said;
 
 static bool lists(const json_t *list, const char *name) {
@@ -200,9 +190,10 @@ static void say_module(said *s, const pare_model *model, const pare_adapter_modu
                        const pare_lora_options *options) {
     char target[PARE_NAME_BYTES];
     int parts = module->parts.count;
+    json_t *list = pare_adapter_module_is_parameter(model, module) ? s->parameters : s->targets;
     pare_adapter_module_target(model, module, target);
-    if (lists(s->targets, target)) return;
-    pare_json_append(s->targets, pare_json_string(target));
+    if (lists(list, target)) return;
+    pare_json_append(list, pare_json_string(target));
     if (parts == 1) return;
     pare_json_put(s->ranks, target, json_integer((json_int_t)options->rank * parts));
     pare_json_put(s->alphas, target, number(options->alpha * parts));
@@ -210,7 +201,7 @@ static void say_module(said *s, const pare_model *model, const pare_adapter_modu
 
 /* layers: those with factors, or null if these are all. */
 static said say_modules(const pare_trained *lora, const pare_lora_options *options) {
-    said s = {json_array(), json_object(), json_object(), json_array()};
+    said s = {json_array(), json_array(), json_object(), json_object(), json_array()};
     int64_t last = -1;
     for (size_t id = 0; id < lora->model->tensor_count; id++) {
         pare_adapter_module module;
@@ -244,15 +235,21 @@ pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_o
     json_t *name, *revision;
     say_base(base, &name, &revision);
     bool pictures = pare_reads_pictures(&lora->model->config); /* peft has no task of its own for these */
+    bool parameters = json_array_size(s.parameters) > 0;       /* peft has no dropout beside these */
+    double dropout = parameters ? 0.0 : options->dropout;
     json_t *config = pare_json_of(
         {"peft_type", pare_json_string("LORA")}, {"task_type", pictures ? json_null() : pare_json_string("CAUSAL_LM")},
         {"auto_mapping", json_null()}, {"base_model_name_or_path", name}, {"revision", revision},
         {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", s.targets},
-        {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(options->dropout)},
+        {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(dropout)},
         {"fan_in_fan_out", json_boolean(lora->model->config.family->transposed)}, {"bias", pare_json_string("none")},
         {"use_rslora", json_boolean(0)}, {"modules_to_save", json_null()}, {"init_lora_weights", json_boolean(1)},
         {"layers_to_transform", s.layers}, {"layers_pattern", json_null()}, {"rank_pattern", s.ranks},
         {"alpha_pattern", s.alphas}, {"use_dora", json_boolean(0)}, {"layer_replication", json_null()},
         {"exclude_modules", json_null()});
+    if (parameters)
+        pare_json_put(config, "target_parameters", s.parameters);
+    else
+        json_decref(s.parameters);
     return pare_json_text_of(config, "adapter_config.json", text);
 }

@@ -1,5 +1,5 @@
 #include "checkpoint/safetensors.h"
-#include "model/latent_tensors.h"
+#include "model/layer_matrices.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "train/adapter_file.h"
@@ -14,14 +14,29 @@ typedef struct incoming {
     pare_safetensors file;
     pare_lora_options *options;
     const pare_tensor **tensors; /* [2 tensor_count] A and B of the module that begins with a matrix, or NULL */
+    const pare_tensor **by_name; /* [file.count] in order */
     bool *present;               /* [tensor_count] matrices with factors */
+    bool *alone;                 /* [tensor_count] the module is one expert's matrix */
     size_t found;                /* tensors of the file that are some matrix's factor */
 } incoming;
 
-static const pare_tensor *find(const pare_safetensors *file, const char *name) {
-    for (size_t i = 0; i < file->count; i++)
-        if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
-    return NULL;
+static int compare(const void *a, const void *b) {
+    return strcmp((*(const pare_tensor *const *)a)->name, (*(const pare_tensor *const *)b)->name);
+}
+
+static pare_status sort_names(incoming *in) {
+    PARE_TRY(pare_alloc(&in->by_name, in->file.count, sizeof *in->by_name, "list of factors"));
+    for (size_t i = 0; i < in->file.count; i++)
+        in->by_name[i] = &in->file.tensors[i];
+    if (in->file.count) qsort(in->by_name, in->file.count, sizeof *in->by_name, compare);
+    return PARE_OK;
+}
+
+static const pare_tensor *find(const incoming *in, const char *name) {
+    const pare_tensor wanted = {.name = name}, *key = &wanted;
+    const pare_tensor **found =
+        in->file.count ? bsearch(&key, in->by_name, in->file.count, sizeof *in->by_name, compare) : NULL;
+    return found ? *found : NULL;
 }
 
 static pare_status check_shape(const incoming *in, const pare_tensor *tensor, uint64_t rows, uint64_t columns) {
@@ -35,15 +50,16 @@ static pare_status check_shape(const incoming *in, const pare_tensor *tensor, ui
 
 /* Each part of a fused module has factors of its own. */
 static bool has_blocks(const incoming *in, const pare_adapter_module *module, const pare_tensor *a) {
-    uint64_t rank = in->options->rank * (uint64_t)module->parts.count;
+    uint64_t rank = (uint64_t)pare_adapter_module_rank(module, in->options->rank, true);
     return module->parts.count > 1 && a->rank == 2 && a->shape[0] == rank;
 }
 
-static void take_part(incoming *in, size_t id) {
-    uint32_t layer;
+static void take_part(incoming *in, const pare_adapter_module *module, int part) {
+    size_t step, count, id = pare_adapter_module_first(in->model, module, part, &step, &count);
     pare_role role;
-    in->present[id] = true;
-    if (pare_tensor_id_split(in->model, id, &layer, &role)) in->options->targets[role] = true;
+    if (pare_matrix_goes_by(in->model, id, &role)) in->options->targets[role] = true;
+    for (; count; count--, id += step)
+        in->present[id] = true;
 }
 
 static pare_status values_of(const incoming *in, const pare_tensor *tensor, float **out) {
@@ -66,40 +82,58 @@ static pare_status take_blocks(incoming *in, const pare_adapter_module *module, 
                       "pare reads such a rank where each of them has its own: train with one rank for all",
                       in->file.mapping.path, pair[1]->name, (unsigned long long)pair[0]->shape[0], in->options->rank);
     for (int i = 0; i < module->parts.count && status == PARE_OK; i++)
-        if (has[i]) take_part(in, module->parts.id[i]);
+        if (has[i]) take_part(in, module, i);
     pare_free(a);
     pare_free(b);
     return status;
 }
 
-static void find_pair(incoming *in, const pare_adapter_module *module, const pare_tensor **pair,
-                      char name[2][PARE_ADAPTER_NAME]) {
-    for (int as_stored = 0; as_stored < 2 && !pair[0] && !pair[1]; as_stored++)
-        for (int i = 0; i < 2; i++) {
-            pare_adapter_module_name(in->model, module, (char)('A' + i), as_stored, name[i]);
-            pair[i] = find(&in->file, name[i]);
-            in->found += pair[i] != NULL;
-        }
+/* gate_up_proj of experts that has no adapter around it is told from down_proj by its rows. */
+static bool belongs(const pare_adapter_module *module, const pare_tensor *b) {
+    return !module->experts || !b || b->rank != 2 || b->shape[0] == (uint64_t)module->rows;
 }
 
-static pare_status match_module(incoming *in, size_t id) {
+static void find_pair(incoming *in, const pare_adapter_module *module, const pare_tensor **pair,
+                      char name[2][PARE_ADAPTER_NAME]) {
+    for (int form = 0; form < PARE_ADAPTER_FORMS && !pair[0] && !pair[1]; form++) {
+        char tried[2][PARE_ADAPTER_NAME];
+        const pare_tensor *found[2];
+        for (int i = 0; i < 2; i++) {
+            pare_adapter_module_name(in->model, module, (char)('A' + i), (pare_adapter_form)form, tried[i]);
+            found[i] = find(in, tried[i]);
+        }
+        if ((!found[0] && !found[1]) || !belongs(module, found[1])) continue;
+        memcpy(pair, found, sizeof found);
+        memcpy(name, tried, sizeof tried);
+        in->found += (size_t)(found[0] != NULL) + (size_t)(found[1] != NULL);
+    }
+}
+
+static pare_status match_module(incoming *in, size_t id, const pare_adapter_module *module) {
     char name[2][PARE_ADAPTER_NAME];
     const pare_tensor **pair = &in->tensors[2 * id];
-    pare_adapter_module module;
-    if (!pare_adapter_module_of(in->model, id, &module)) return PARE_OK;
-    find_pair(in, &module, pair, name);
+    find_pair(in, module, pair, name);
     if (!pair[0] && !pair[1]) return PARE_OK;
     if (!pair[0] || !pair[1])
         return pare_fail(PARE_FORMAT_ERROR, "%s has no %s; the file is incomplete", in->file.mapping.path,
                          name[pair[0] ? 1 : 0]);
-    bool blocks = has_blocks(in, &module, pair[0]);
-    uint64_t rank = in->options->rank * (blocks ? (uint64_t)module.parts.count : 1);
-    PARE_TRY(check_shape(in, pair[0], rank, (uint64_t)module.columns));
-    PARE_TRY(check_shape(in, pair[1], (uint64_t)module.rows, rank));
-    if (blocks) return take_blocks(in, &module, pair);
-    for (int i = 0; i < module.parts.count; i++)
-        take_part(in, module.parts.id[i]);
+    bool blocks = has_blocks(in, module, pair[0]);
+    uint64_t rank = (uint64_t)pare_adapter_module_rank(module, in->options->rank, blocks);
+    PARE_TRY(check_shape(in, pair[0], rank, (uint64_t)module->columns));
+    PARE_TRY(check_shape(in, pair[1], (uint64_t)module->rows, rank));
+    if (blocks) return take_blocks(in, module, pair);
+    for (int i = 0; i < module->parts.count; i++)
+        take_part(in, module, i);
     return PARE_OK;
+}
+
+/* Experts' matrices are parameters of their layer, or each a module. */
+static pare_status match(incoming *in, size_t id) {
+    pare_adapter_module module;
+    if (pare_adapter_module_of(in->model, id, &module)) PARE_TRY(match_module(in, id, &module));
+    if (in->tensors[2 * id] || !pare_adapter_expert_alone(in->model, id, &module)) return PARE_OK;
+    in->alone[id] = true;
+    return match_module(in, id, &module);
 }
 
 /* The first tensor of the file that is nobody's factor. */
@@ -122,8 +156,10 @@ static pare_status match_all(incoming *in) {
     memset(in->options->targets, 0, sizeof in->options->targets);
     PARE_TRY(pare_alloc(&in->tensors, 2 * count, sizeof *in->tensors, "list of factors"));
     PARE_TRY(pare_alloc(&in->present, count, sizeof *in->present, "list of factors"));
+    PARE_TRY(pare_alloc(&in->alone, count, sizeof *in->alone, "list of factors"));
+    PARE_TRY(sort_names(in));
     for (size_t id = 0; id < count; id++)
-        PARE_TRY(match_module(in, id));
+        PARE_TRY(match(in, id));
     if (in->found < in->file.count) return refuse_stranger(in);
     if (in->found) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s holds no tensors; there is nothing to read", in->file.mapping.path);
@@ -136,7 +172,10 @@ static pare_status take_values(const incoming *in, pare_trained *lora) {
         for (int i = 0; pair[0] && i < 2; i++) {
             float *values = NULL;
             pare_status status = values_of(in, pair[i], &values);
-            pare_adapter_module_of(in->model, id, &module);
+            if (in->alone[id])
+                pare_adapter_expert_alone(in->model, id, &module);
+            else
+                pare_adapter_module_of(in->model, id, &module);
             if (status == PARE_OK)
                 pare_adapter_module_split(lora, &module, has_blocks(in, &module, pair[0]), (char)('A' + i), values);
             pare_free(values);
@@ -163,7 +202,6 @@ pare_status pare_lora_read_adapter(const pare_model *model, const pare_backend *
     incoming in = {.model = model, .options = options};
     *out = NULL;
     *options = (pare_lora_options){0};
-    PARE_TRY(pare_latents_refuse(model, "an adapter"));
     PARE_TRY(pare_adapter_config_read(directory, options));
     PARE_TRY(open_weights(directory, &in.file));
     pare_status status = match_all(&in);
@@ -174,6 +212,8 @@ pare_status pare_lora_read_adapter(const pare_model *model, const pare_backend *
         *out = NULL;
     }
     pare_free(in.tensors);
+    pare_free(in.by_name);
+    pare_free(in.alone);
     pare_free(in.present);
     pare_safetensors_close(&in.file);
     return status;

@@ -2,6 +2,7 @@
 #include "checkpoint/writer.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "train/adapter_experts.h"
 #include "train/adapter_file.h"
 #include "train/write.h"
 
@@ -17,10 +18,19 @@ typedef struct outgoing {
     size_t count; /* of modules */
 } outgoing;
 
+/* Around gate_up_proj stands the adapter of down_proj, if it has one. */
+static pare_adapter_form form_of(const pare_trained *lora, const pare_adapter_module *module) {
+    pare_adapter_module down;
+    if (!module->experts) return PARE_ADAPTER_IN_MEMORY;
+    size_t id = pare_tensor_id_expert(&lora->model->config, module->layer, 0, PARE_EXPERT_DOWN);
+    bool within = pare_adapter_module_of(lora->model, id, &down) && pare_adapter_module_has(lora, &down);
+    return within ? PARE_ADAPTER_IN_MEMORY : PARE_ADAPTER_OUTERMOST;
+}
+
 static void declare_factor(outgoing *o, const pare_adapter_module *module, int which) {
     size_t at = 2 * o->count + (size_t)which;
-    uint64_t rank = (uint64_t)(o->rank * module->parts.count);
-    pare_adapter_module_name(o->lora->model, module, (char)('A' + which), false, o->names[at]);
+    uint64_t rank = (uint64_t)pare_adapter_module_rank(module, o->rank, true);
+    pare_adapter_module_name(o->lora->model, module, (char)('A' + which), form_of(o->lora, module), o->names[at]);
     o->list[at] = (pare_declaration){.name = o->names[at], .dtype = PARE_DTYPE_F32, .rank = 2};
     o->list[at].shape[which] = rank;
     o->list[at].shape[!which] = (uint64_t)(which ? module->rows : module->columns);

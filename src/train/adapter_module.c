@@ -1,5 +1,7 @@
 #include "train/adapter_module.h"
 #include "model/config_experts.h"
+#include "model/latent_tensors.h"
+#include "train/adapter_experts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +14,30 @@ static const pare_tensor *whole_of(const pare_model *model, size_t id) {
     return model->tensors[id];
 }
 
+static void stands_alone(const pare_model *model, size_t id, pare_adapter_module *out) {
+    out->alone = id;
+    out->parts = (pare_composite){.whole = model->tensors[id], .count = 1, .id = {id}};
+    pare_tensor_matrix(model->tensors[id], &out->rows, &out->columns);
+    out->part[0] = (pare_composite_part){.rows = out->rows, .columns = out->columns};
+}
+
+bool pare_adapter_expert_alone(const pare_model *model, size_t id, pare_adapter_module *out) {
+    *out = (pare_adapter_module){0};
+    pare_expert_place place;
+    bool own = pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_OWN;
+    if (!own || pare_experts_are_fused(&model->config) || !model->tensors[id]->count) return false;
+    out->layer = place.layer;
+    stands_alone(model, id, out);
+    return true;
+}
+
 bool pare_adapter_module_of(const pare_model *model, size_t id, pare_adapter_module *out) {
     *out = (pare_adapter_module){0};
+    if (pare_adapter_experts_of(model, id, out)) return true;
+    if (pare_tensor_id_split_latent(model, id, &out->layer)) {
+        stands_alone(model, id, out);
+        return true;
+    }
     if (!pare_tensor_id_split(model, id, &out->layer, &out->role) || !pare_role_is_matrix(out->role)) return false;
     if (!model->tensors[id]->count) return false;
     const pare_tensor *whole = whole_of(model, id);
@@ -38,17 +62,28 @@ static pare_config in_memory(const pare_model *model) {
 }
 
 /* Without ".weight". */
-static void module_name(const pare_config *config, const pare_adapter_module *module, char name[PARE_NAME_BYTES]) {
+static void module_name(const pare_model *model, const pare_config *config, const pare_adapter_module *module,
+                        char name[PARE_NAME_BYTES]) {
     static const char ending[] = ".weight";
-    pare_layer_tensor_name(config, module->layer, module->role, name);
+    pare_expert_place place;
+    if (module->alone && pare_tensor_id_split_expert(model, module->alone, &place))
+        pare_expert_name(config, place.layer, place.expert, place.part, name);
+    else if (module->alone)
+        pare_query_down_name(config, module->layer, name);
+    else
+        pare_layer_tensor_name(config, module->layer, module->role, name);
     name[strlen(name) - (sizeof ending - 1)] = 0;
 }
 
-void pare_adapter_module_name(const pare_model *model, const pare_adapter_module *module, char factor, bool as_stored,
-                              char name[PARE_ADAPTER_NAME]) {
+void pare_adapter_module_name(const pare_model *model, const pare_adapter_module *module, char factor,
+                              pare_adapter_form form, char name[PARE_ADAPTER_NAME]) {
     char own[PARE_NAME_BYTES];
+    bool as_stored = form == PARE_ADAPTER_AS_STORED || form == PARE_ADAPTER_OUTERMOST_AS_STORED;
     pare_config config = as_stored ? model->config : in_memory(model);
-    module_name(&config, module, own);
+    if (module->experts)
+        pare_adapter_experts_name(&config, module, form >= PARE_ADAPTER_OUTERMOST, own);
+    else
+        module_name(model, &config, module, own);
     snprintf(name, PARE_ADAPTER_NAME, "base_model.model.%s.lora_%c.weight", own, factor);
 }
 
@@ -68,14 +103,25 @@ static const char *name_in_layer(const pare_family *family, pare_role role) {
     return fused ? fused->name : pare_family_role(family, role);
 }
 
+bool pare_adapter_module_is_parameter(const pare_model *model, const pare_adapter_module *module) {
+    if (module->experts) return true;
+    return pare_has_experts(&model->config) && !module->alone && pare_role_in(module->role, PARE_PART_FFN);
+}
+
 void pare_adapter_module_target(const pare_model *model, const pare_adapter_module *module,
                                 char target[PARE_NAME_BYTES]) {
     const pare_config config = in_memory(model);
     const pare_family *family = config.family;
-    if (pare_has_experts(&config) && pare_role_in(module->role, PARE_PART_FFN)) {
-        char name[PARE_NAME_BYTES]; /* "model.layers.3.mlp.shared_expert.up_proj": experts' have the same last word */
-        module_name(&config, module, name);
-        snprintf(target, PARE_NAME_BYTES, "%s", behind_layer(name));
+    bool parameter = pare_adapter_module_is_parameter(model, module);
+    if (module->experts) {
+        pare_adapter_experts_target(&config, module, target);
+        return;
+    }
+    if (parameter || config.latent.keys) {
+        char name[PARE_NAME_BYTES];
+        module_name(model, &config, module, name);
+        snprintf(target, PARE_NAME_BYTES, parameter ? "%.100s.weight" : "%.100s",
+                 parameter ? behind_layer(name) : last_word(name));
         return;
     }
     const char *own = name_in_layer(family, module->role);
@@ -88,14 +134,32 @@ void pare_adapter_module_target(const pare_model *model, const pare_adapter_modu
     snprintf(target, PARE_NAME_BYTES, "%s", alone ? last_word(own) : own);
 }
 
+size_t pare_adapter_module_first(const pare_model *model, const pare_adapter_module *module, int part, size_t *step,
+                                 size_t *count) {
+    *step = module->experts ? PARE_EXPERT_PARTS : 1;
+    *count = module->experts ? module->experts : 1;
+    return module->experts ? pare_adapter_experts_id(model, module, 0, part) : module->parts.id[part];
+}
+
+int64_t pare_adapter_module_rank(const pare_adapter_module *module, int64_t rank, bool blocks) {
+    return rank * (blocks ? module->parts.count : 1) * (module->experts ? module->experts : 1);
+}
+
 bool pare_adapter_module_has(const pare_trained *lora, const pare_adapter_module *module) {
-    for (int i = 0; i < module->parts.count; i++)
-        if (pare_lora_factors_of(lora, module->parts.id[i]).rank) return true;
+    for (int i = 0; i < module->parts.count; i++) {
+        size_t step, count, first = pare_adapter_module_first(lora->model, module, i, &step, &count);
+        for (size_t j = 0; j < count; j++)
+            if (pare_lora_factors_of(lora, first + j * step).rank) return true;
+    }
     return false;
 }
 
 void pare_adapter_module_join(const pare_trained *lora, const pare_adapter_module *module, int64_t rank, char factor,
                               float *out) {
+    if (module->experts) {
+        pare_adapter_experts_join(lora, module, rank, factor, out);
+        return;
+    }
     int64_t all = rank * module->parts.count;
     memset(out, 0, (size_t)(all * (factor == 'A' ? module->columns : module->rows)) * sizeof *out);
     for (int i = 0; i < module->parts.count; i++) {
@@ -111,6 +175,10 @@ void pare_adapter_module_join(const pare_trained *lora, const pare_adapter_modul
 
 void pare_adapter_module_split(pare_trained *lora, const pare_adapter_module *module, bool blocks, char factor,
                                const float *values) {
+    if (module->experts) {
+        pare_adapter_experts_split(lora, module, blocks, factor, values);
+        return;
+    }
     for (int i = 0; i < module->parts.count; i++) {
         pare_lora_factors f = pare_lora_factors_of(lora, module->parts.id[i]);
         int64_t all = blocks ? f.rank * module->parts.count : f.rank, first = blocks ? i * f.rank : 0;
@@ -131,6 +199,7 @@ static bool any(const float *values, int64_t n) {
 
 bool pare_adapter_module_blocks(const pare_adapter_module *module, int64_t rank, const float *a, const float *b,
                                 bool has[PARE_COMPOSITE_PARTS]) {
+    if (module->experts) return pare_adapter_experts_blocks(module, rank, a, b, has);
     int count = module->parts.count;
     for (int i = 0; i < count; i++)
         has[i] = any(a + i * rank * module->columns, rank * module->columns);

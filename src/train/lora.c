@@ -52,6 +52,7 @@ static pare_status make_adapters(pare_lora *lora, const pare_lora_options *optio
                                      .dropout = (float)options->dropout,
                                      .seed = options->seed};
     trained->adapters = &lora->adapters;
+    trained->learnt = &lora->merged;
     trained->kind = "lora";
     trained->refresh = refresh;
     return refresh(trained);

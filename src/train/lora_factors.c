@@ -1,4 +1,5 @@
 /* Where the factors lie, how they begin, and what they add to the weights. */
+#include "model/layer_matrices.h"
 #include "support/memory.h"
 #include "support/random.h"
 #include "train/lora_internal.h"
@@ -19,9 +20,8 @@ static pare_status check_options(const pare_lora_options *options) {
 }
 
 static bool wanted(const pare_model *model, const pare_lora_options *options, const bool *present, size_t id) {
-    uint32_t layer;
     pare_role role;
-    if (!pare_tensor_id_split(model, id, &layer, &role) || !pare_role_is_matrix(role)) return false;
+    if (!pare_matrix_goes_by(model, id, &role)) return false;
     return model->tensors[id]->count > 0 && (present ? present[id] : options->targets[role]);
 }
 
@@ -146,13 +146,19 @@ pare_adapter *pare_lora_adapter(pare_trained *trained, size_t id) {
     return is_lora(trained) && lora->list && id < trained->model->tensor_count ? &lora->list[id] : NULL;
 }
 
-uint64_t pare_trained_lora_bytes(const pare_model *model, const pare_backend *backend,
-                                 const pare_lora_options *options) {
+uint64_t pare_trained_lora_count(const pare_model *model, const pare_lora_options *options) {
     uint64_t count = 0;
     pare_lora_factors factors;
     for (size_t id = 0; id < model->tensor_count; id++)
         if (place(model, options, NULL, id, &count, &factors) != PARE_OK) return UINT64_MAX;
+    return count;
+}
+
+uint64_t pare_trained_lora_bytes(const pare_model *model, const pare_backend *backend,
+                                 const pare_lora_options *options) {
+    uint64_t count = pare_trained_lora_count(model, options);
     (void)backend; /* copies of the factors are fp32 at most */
+    if (count == UINT64_MAX) return UINT64_MAX;
     return count * 3 * sizeof(float) + PARE_LORA_PIECE * sizeof(float) +
            model->tensor_count * (sizeof(pare_lora_factors) + sizeof(pare_low_rank) + sizeof(pare_adapter) + 128);
 }

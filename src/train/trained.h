@@ -20,6 +20,7 @@ struct pare_trained {
     pare_source source;
     pare_adapters *adapters;        /* or NULL: none; its draw and first_sequence are set by the training loop */
     const pare_gradient_sink *sink; /* or NULL: the adapters receive all gradients */
+    const pare_source *learnt;      /* the weights with what was learnt in them; NULL: source has it all */
 
     /* After value has changed, before the next pass. */
     pare_status (*refresh)(pare_trained *trained);
@@ -39,7 +40,7 @@ void pare_trained_free(pare_trained *trained);
 typedef struct pare_lora_options {
     uint32_t rank;
     double alpha, dropout;
-    bool targets[PARE_MATRIX_ROLES]; /* in every layer */
+    bool targets[PARE_MATRIX_ROLES]; /* in every layer, and of what goes by their names (model/layer_matrices.h) */
     uint64_t seed;                   /* A: uniform in +-1/sqrt(in), from the counter-based generator; B: 0 */
 } pare_lora_options;
 
@@ -72,6 +73,8 @@ typedef struct pare_full_options {
 } pare_full_options;
 pare_status pare_trained_full(const pare_model *model, const pare_backend *backend, const pare_full_options *options,
                               pare_trained **out);
+/* Numbers of a LoRA; UINT64_MAX for a rank that is out of reach. */
+uint64_t pare_trained_lora_count(const pare_model *model, const pare_lora_options *options);
 /* Bytes that the kinds hold at most, gradients and operands included, for the memory plan; UINT64_MAX for a rank that
  * is out of reach. */
 uint64_t pare_trained_lora_bytes(const pare_model *model, const pare_backend *backend,

@@ -38,6 +38,7 @@ MADE = {
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
     "vit_digits": (["vit-digits.json"], ["vit_digits.py", "{}/vit-digits.json"], MODEL + ("transformers", "PIL")),
     "bias_scores": (["bias_scores.json"], ["bias_scores.py", "{}/bias_scores.json"], MODEL + ("transformers",)),
+    "expert_adapters": (["expert_adapters.json"], ["expert_adapters.py", "{}/expert_adapters.json"], MODEL + ("transformers", "peft")),
     "adapters": (["adapters.json"], ["adapters.py", "{}/adapters.json"], MODEL + ("transformers", "peft")),
     "family_pruning": (["family_pruning.json.gz"], ["family_pruning.py", "{}/family_pruning.json.gz"], MODEL + ("transformers",)),
     "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),

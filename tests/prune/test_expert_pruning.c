@@ -113,11 +113,41 @@ static void experts_go_as_transformers_has_it(void **state) {
     }
 }
 
+/* Neither numbers of experts by layer, nor channels of the hidden state. */
+static void assert_not_spread(const place *p) {
+    static const struct {
+        pare_setting settings[2];
+        const char *method, *part;
+    } refused[] = {
+        {{{"mode", "expert"}, {"select", "global"}},
+         "reap",
+         "has one number of experts for all layers, so that --select"},
+        {{{"mode", "expert"}, {"select", "rising"}}, "random", "has one number of experts for all layers"},
+        {{{"mode", "channel"}, {"reduction", "sum"}}, "magnitude-l2", "removing channels of the hidden state"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+        pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+        char *report;
+        options.output = p->output;
+        options.method = refused[i].method;
+        options.ratio = 0.35;
+        options.settings = refused[i].settings;
+        options.setting_count = 2;
+        options.calibration = calibration_on(p);
+        assert_int_equal(pare_prune(p->m.model, &options, &runtime, &report), PARE_UNSUPPORTED);
+        if (!strstr(pare_message(), refused[i].part))
+            fail_msg("\"%s\" does not say \"%s\"", pare_message(), refused[i].part);
+        prune_run_assert_holds(p->folder, "");
+    }
+}
+
 static void what_cannot_be_is_refused(void **state) {
     const expected *e = *state;
     place p = place_open(e, "mixtral window");
     assert_refused(&p, "reap", 0.8, "every token reaches 3 (num_experts_per_tok); ask for less (--ratio 0.4 at most)");
     assert_refused(&p, "reap", 0.1, "removes nothing here");
+    assert_not_spread(&p);
     assert_refused(&p, "taylor", 0.4, "--mode expert removes whole experts");
     place_close(&p);
     json_t *more = json_deep_copy(json_object_get(family_case(&e->all, "mixtral"), "config"));

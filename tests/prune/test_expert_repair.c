@@ -200,11 +200,13 @@ static void what_cannot_be_is_refused(void **state) {
     json_t *report;
     assert_int_equal(prune(&p, "reap", 0.35, 1, bias, &report), PARE_BAD_ARGUMENT);
     assert_non_null(strstr(pare_message(), "--compensate ls"));
-    assert_int_equal(prune(&p, "best-experts", 0.35, 1, trained, &report), PARE_BAD_ARGUMENT);
-    assert_non_null(strstr(pare_message(), "leave out other repairs and --reconstruct"));
     assert_int_equal(prune(&p, "reap", 0.35, 1, readers, &report), PARE_OK); /* said to mean nothing, and left alone */
     assert_true(json_object_get(json_object_get(report, "recipe"), "readers") == NULL);
     json_decref(report);
+    place_close(&p);
+    p = place_open(e, "deepseek_v3");
+    assert_int_equal(prune(&p, "reap", 0.35, 1, trained, &report), PARE_UNSUPPORTED);
+    assert_non_null(strstr(pare_message(), "attends over latents, and --reconstruct does not reach such models"));
     place_close(&p);
 }
 

@@ -6,6 +6,7 @@
 typedef struct walk_case {
     const char *name, *method, *file; /* that is there when a walk is under way */
     uint64_t stride;
+    const char *steps; /* of a reconstruction; NULL: none */
 } walk_case;
 
 static int setup(void **state) {
@@ -13,7 +14,7 @@ static int setup(void **state) {
 }
 
 /* Half of what the method removes, without heads, beside a run that never stopped. */
-static resume_scene scene_of(const place *p, const char *method) {
+static resume_scene scene_of(const place *p, const char *method, const pare_setting *settings, size_t count) {
     resume_scene s = {.run = {.folder = p->folder,
                               .model_folder = p->m.folder,
                               .ids = p->ids,
@@ -26,6 +27,8 @@ static resume_scene scene_of(const place *p, const char *method) {
     s.run.options.output = p->output;
     s.run.options.force = true;
     s.run.options.calibration = calibration_on(p);
+    s.run.options.settings = settings;
+    s.run.options.setting_count = count;
     prune_run_method(&s.run, method);
     if (s.run.options.ratio > 0.0) s.run.options.attention = (pare_layers){.given = true};
     prune_run_do(&s.run);
@@ -42,10 +45,12 @@ static void finished_experts_are_taken_up(void **state) {
         {"qwen2_moe", "best", "walk-repair.1", 13},
         {"mixtral", "sparsegpt", "walk-prune.1", 41},
         {"qwen3_moe", "wanda-structured", "passes.state", 2},
+        {"granitemoe", "magnitude-l2", "reconstructed.0", 5, "4"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         place p = place_open(*state, cases[i].name);
-        resume_scene s = scene_of(&p, cases[i].method);
+        const pare_setting steps = {"reconstruct", cases[i].steps};
+        resume_scene s = scene_of(&p, cases[i].method, &steps, cases[i].steps ? 1 : 0);
         if (!resume_stop_again_and_again(&s, cases[i].file, cases[i].stride))
             fail_msg("%s kept nothing", cases[i].method);
         free(s.progress);

@@ -27,21 +27,22 @@ static void open_scene(scene *s, bool keep_zeros) {
     }
     assert_int_equal(pare_factors_numbers(ROWS, COLUMNS, RANK), RANK * (ROWS + COLUMNS));
     assert_int_equal(pare_factors_numbers(VECTOR, 1, RANK), VECTOR);
-    assert_int_equal(pare_factors_new(RANK * (ROWS + COLUMNS) + VECTOR, RANK * COLUMNS, RANK, &s->factors), PARE_OK);
-    s->factors.keep_zeros = keep_zeros;
-    s->factors.role[PARE_ROLE_UP] = (pare_factored){.chosen = true,
-                                                    .rows = ROWS,
-                                                    .columns = COLUMNS,
-                                                    .start = s->start,
-                                                    .gradient = s->gradient,
-                                                    .value = s->value};
-    s->factors.role[PARE_ROLE_INPUT_NORM] = (pare_factored){.chosen = true,
-                                                            .rows = VECTOR,
-                                                            .columns = 1,
-                                                            .start = s->start + ROWS * COLUMNS,
-                                                            .gradient = s->gradient + ROWS * COLUMNS,
-                                                            .value = s->value + ROWS * COLUMNS};
-    pare_factors_begin(&s->factors, 5, 1);
+    assert_int_equal(pare_factors_new(2, RANK * (ROWS + COLUMNS) + VECTOR, RANK * COLUMNS, RANK, &s->factors), PARE_OK);
+    s->factors.slot[0] = (pare_factored){.chosen = true,
+                                         .keep_zeros = keep_zeros,
+                                         .rows = ROWS,
+                                         .columns = COLUMNS,
+                                         .start = s->start,
+                                         .gradient = s->gradient,
+                                         .value = s->value};
+    s->factors.slot[1] = (pare_factored){.chosen = true,
+                                         .rows = VECTOR,
+                                         .columns = 1,
+                                         .draw = 1,
+                                         .start = s->start + ROWS * COLUMNS,
+                                         .gradient = s->gradient + ROWS * COLUMNS,
+                                         .value = s->value + ROWS * COLUMNS};
+    pare_factors_begin(&s->factors, 5);
     assert_int_equal(s->factors.count, RANK * (ROWS + COLUMNS) + VECTOR);
 }
 
@@ -52,7 +53,7 @@ static double loss(scene *s) {
     for (size_t i = 0; i < ELEMENTS; i++) {
         s->gradient[i] = s->value[i] - s->target[i];
         sum += (double)s->gradient[i] * (double)s->gradient[i] / 2;
-        if (s->factors.keep_zeros && s->start[i] == 0.0f) s->gradient[i] = 0.0f;
+        if (s->factors.slot[0].keep_zeros && s->start[i] == 0.0f) s->gradient[i] = 0.0f;
     }
     return sum;
 }
@@ -67,8 +68,8 @@ static void they_begin_with_the_weights(void **state) {
     assert_memory_equal(s.factors.values, again.factors.values, s.factors.count * sizeof(float));
     double squares = 0.0;
     for (size_t i = 0; i < RANK * COLUMNS; i++)
-        squares += (double)s.factors.values[s.factors.role[PARE_ROLE_UP].a + i] *
-                   (double)s.factors.values[s.factors.role[PARE_ROLE_UP].a + i];
+        squares +=
+            (double)s.factors.values[s.factors.slot[0].a + i] * (double)s.factors.values[s.factors.slot[0].a + i];
     double size = squares / (RANK * COLUMNS) * RANK;
     if (!(size > 0.5 && size < 2.0)) fail_msg("A's numbers have squares of %g / rank", size);
     pare_factors_free(&s.factors);

@@ -13,6 +13,7 @@ const pare_family pare_family_granitemoe = {
                 {"logits_scaling", PARE_OPTION_INVERSE, .fallback = 1, .field = PARE_FIELD(logit_scale)}},
     .experts = {.router = "block_sparse_moe.router.layer",
                 .fused = {"block_sparse_moe.input_linear", "block_sparse_moe.output_linear"},
+                .module = "block_sparse_moe.experts",
                 .count_key = "num_local_experts",
                 .fallback = {.count = 8, .chosen = 2, .width = 11008}},
 };
