@@ -37,8 +37,8 @@ typedef struct pare_obs_outcome {
 /* *error: tr(D G D^T) of D = written - dense, without a product. Errors of columns add up to the rise of tr(D H D^T), H
  * being G with the damping on the diagonal of inputs that are not dead; what is rounded off afterwards adds its squares
  * times G's diagonal, since it has no direction. As near as the factor is to H (its `residual`; 1e-4), and, rounded to
- * bf16, as weights are many: by less than 4e-3 of 3000, by the root of their number less of more. NaN where the factor
- * is the identity. */
+ * bf16, the nearer the more weights there are: 4e-3 of 3000; 2e-3 of 100,000 and more, where the error is a hundred
+ * thousandth of the output's energy, 7e-5 on average (docs/scale.md). NaN where the factor is the identity. */
 pare_status pare_obs_update_error(const pare_inverse_factor *factor, const pare_obs_outcome *outcome, double *error);
 uint64_t pare_obs_update_bytes(int64_t rows, int64_t columns, int64_t slab); /* of temporaries */
 pare_work pare_obs_update_work(int64_t rows, int64_t columns, int64_t slab);
