@@ -140,6 +140,38 @@ static void test_killed(void **state) {
     free(printed);
 }
 
+/* The second rank's files may not grow beyond 1 MB: its scratch disk is full. MPI's own are kept out of that. */
+static void test_full_disk(void **state) {
+    const place *p = *state;
+    const char *command[PROGRAM_WORDS], *words[PROGRAM_WORDS];
+    char scratch[300];
+    size_t count = 0;
+    if (!ranks_there()) skip();
+    ranks_join(scratch, sizeof scratch, p->folder, "scratch");
+    assert_int_equal(mkdir(scratch, 0700), 0);
+    tiny_remove(p->output[1]);
+    command_of(p,
+               (const char *const[]){"--method", "moreau", "--displace", "scored", "--steps", "2", "--ratio", "0.3",
+                                     "--samples", "64", "--memory", "32M", "--scratch", scratch, NULL},
+               1, command);
+    for (size_t i = 0; command[i]; i++)
+        words[count++] = command[i];
+    for (const char *const *w =
+             (const char *const[]){":", "-n", "1", "sh", "-c", "ulimit -f 2000; exec \"$@\"", "sh", NULL};
+         *w; w++)
+        words[count++] = *w;
+    for (size_t i = 0; command[i]; i++)
+        words[count++] = command[i];
+    words[count] = NULL;
+    program_result result = ranks_run((const char *const[]){"--mca", "btl", "self,tcp", "-n", "1", NULL}, words);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "pare: rank 1 on "), 1);
+    assert_int_equal(ranks_count(result.err, "cannot reserve 4.5 MiB for the Moreau displacement"), 1);
+    assert_string_equal(result.out, "");
+    assert_int_equal(access(p->output[1], F_OK), -1);
+    program_result_free(&result);
+}
+
 /* Each rank in a folder of its own, with another text there. */
 static void test_disagreement(void **state) {
     const place *p = *state;
@@ -175,6 +207,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
                                        cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
                                        cmocka_unit_test(test_not_spread),     cmocka_unit_test(test_killed),
-                                       cmocka_unit_test(test_disagreement)};
+                                       cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
