@@ -3,8 +3,10 @@
 #include "calibrate/self.h"
 #include "checkpoint/imatrix.h"
 #include "model/companions.h"
+#include "support/digest.h"
 #include "support/file.h"
 #include "support/path.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 #include "text/json_form.h"
 #include "tokenizer/tokenizer.h"
@@ -178,6 +180,13 @@ pare_status pare_calibration_stream(const pare_model *model, const char *name, u
 pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]) {
     return pare_reads_pictures(&model->config) ? pare_pictures_digest(model, windows, digest)
                                                : pare_windows_digest(windows, digest);
+}
+
+pare_status pare_calibration_agree(const pare_model *model, const pare_windows *windows) {
+    char digest[PARE_DIGEST_TEXT];
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_calibration_digest(model, windows, digest));
+    return pare_peer_agree("windows of text or pictures (by their digest)", digest);
 }
 
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,

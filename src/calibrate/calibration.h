@@ -35,6 +35,8 @@ enum { PARE_SELF_WINDOWS = 64 };
 int64_t pare_calibration_windows(const pare_model *model, const char *name, uint32_t window, uint32_t limit);
 /* Of windows of text, or of pictures. */
 pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]);
+/* Ranks that share windows have to have the same ones. */
+pare_status pare_calibration_agree(const pare_model *model, const pare_windows *windows);
 /* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. option: "--calib". */
 pare_status pare_calibration_check_source(const pare_model *model, const char *option, const char *source);
 

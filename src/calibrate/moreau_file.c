@@ -13,6 +13,7 @@
 #include "checkpoint/sealed.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <math.h>
 #include <string.h>
@@ -83,6 +84,7 @@ pare_status pare_moreau_save(const pare_model *model, const pare_moreau_state *s
                              const char *key) {
     if (state->steps_done < 0 || !is_key(key))
         return pare_fail(PARE_CHECK_FAILED, "a Moreau state can only be saved between two steps and under a digest");
+    if (pare_peer_rank()) return PARE_OK;
     pare_sealed file;
     uint64_t bytes = pare_moreau_file_bytes(model, state, state->steps_done) - PARE_SEAL_BYTES;
     PARE_TRY(pare_sealed_begin(path, bytes, &file));
@@ -138,27 +140,42 @@ static const unsigned char *take(const unsigned char *from, void *to, uint64_t b
     return from + bytes;
 }
 
+/* Of a file that was checked. */
+static void take_all(const pare_model *model, const unsigned char *at, pare_moreau_state *state) {
+    header h;
+    at = take(at, &h, sizeof h) + model->tensor_count * sizeof(uint64_t);
+    for (uint32_t t = 0; t < h.steps_done; t++) {
+        line l;
+        at = take(at, &l, sizeof l);
+        state->trace[t] = (pare_moreau_step){l.loss, l.delta_l2, l.rows, l.zero_rows, l.rank_correlation};
+    }
+    at = take(at, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
+    for (size_t id = 0; id < model->tensor_count; id++)
+        at = take(at, state->delta[id], elements(model, state, id) * sizeof(float));
+    if (state->mean) take(at, state->mean_memory.data, state->mean_memory.bytes);
+    state->steps_done = (int32_t)h.steps_done;
+    state->level = h.level;
+}
+
+/* What the first rank has read, on all ranks. */
+static pare_status share(const pare_model *model, pare_moreau_state *state) {
+    PARE_TRY(pare_peer_broadcast(&state->steps_done, sizeof state->steps_done, 0));
+    PARE_TRY(pare_peer_broadcast(&state->level, sizeof state->level, 0));
+    PARE_TRY(pare_peer_broadcast(state->trace, (size_t)state->steps_done * sizeof *state->trace, 0));
+    PARE_TRY(pare_peer_broadcast(state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2, 0));
+    for (size_t id = 0; id < model->tensor_count; id++)
+        PARE_TRY(pare_peer_broadcast(state->delta[id], elements(model, state, id) * sizeof(float), 0));
+    return state->mean ? pare_peer_broadcast(state->mean_memory.data, state->mean_memory.bytes, 0) : PARE_OK;
+}
+
 pare_status pare_moreau_load(const pare_model *model, const pare_moreau *moreau, const char *path, const char *key,
                              pare_moreau_state *state) {
     pare_mapping file;
-    header h;
     if (!is_key(key)) return pare_fail(PARE_CHECK_FAILED, "a saved Moreau state can only be asked for by a digest");
+    if (pare_peer_rank()) return share(model, state);
     PARE_TRY(pare_mapping_open(path, &file));
     pare_status status = check(model, moreau, &file, key, state);
-    if (status == PARE_OK) {
-        const unsigned char *at = take(file.data, &h, sizeof h) + model->tensor_count * sizeof(uint64_t);
-        for (uint32_t t = 0; t < h.steps_done; t++) {
-            line l;
-            at = take(at, &l, sizeof l);
-            state->trace[t] = (pare_moreau_step){l.loss, l.delta_l2, l.rows, l.zero_rows, l.rank_correlation};
-        }
-        at = take(at, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
-        for (size_t id = 0; id < model->tensor_count; id++)
-            at = take(at, state->delta[id], elements(model, state, id) * sizeof(float));
-        if (state->mean) take(at, state->mean_memory.data, state->mean_memory.bytes);
-        state->steps_done = (int32_t)h.steps_done;
-        state->level = h.level;
-    }
+    if (status == PARE_OK) take_all(model, file.data, state);
     pare_mapping_close(&file);
-    return status;
+    return status == PARE_OK ? share(model, state) : status;
 }

@@ -1,4 +1,5 @@
-/* A Moreau iteration on disk between two steps, to be continued by another process. */
+/* A Moreau iteration on disk between two steps, to be continued by another process. Of ranks the first alone has the
+ * file; all call these alike. */
 #ifndef PARE_CALIBRATE_MOREAU_FILE_H
 #define PARE_CALIBRATE_MOREAU_FILE_H
 

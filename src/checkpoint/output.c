@@ -1,6 +1,7 @@
 #include "checkpoint/output.h"
 #include "checkpoint/durable.h"
 #include "checkpoint/output_check.h"
+#include "checkpoint/output_lock.h"
 #include "checkpoint/temporary.h"
 #include "support/file.h"
 #include "support/folder.h"
@@ -24,6 +25,7 @@ struct pare_output {
     int lock;        /* on it */
     char *file;      /* a GGUF file in it, which is what is put into place; NULL: all of it is */
     bool replaces;   /* the target was there when the work began */
+    pare_output_lock owned;
 };
 
 static void release(pare_output *output) {
@@ -33,6 +35,7 @@ static void release(pare_output *output) {
     free(output->temporary);
     free(output->file);
     if (output->lock >= 0) close(output->lock);
+    pare_output_lock_release(&output->owned);
     pare_free(output);
 }
 
@@ -58,6 +61,7 @@ pare_status pare_output_begin(const char *target, const char *source, bool force
                             .lock = -1,
                             .replaces = pare_file_exists(place)};
     status = pare_whole();
+    if (status == PARE_OK) status = pare_output_lock_take(place, &output->owned);
     if (status == PARE_OK) {
         pare_temporary_sweep(place);
         status = pare_temporary_folder(place, &output->temporary, &output->lock);

@@ -11,8 +11,8 @@ typedef struct pare_output pare_output;
 /* True if what is written there is a GGUF file: the name ends with .gguf. */
 bool pare_output_is_gguf(const char *target);
 
-/* Checks that `target` may be written, removes what runs that were killed have left beside it, and makes
- * TARGET.pare-XXXXXX there (temporary.h). Refused, with nothing changed:
+/* Checks that `target` may be written, and that no other run writes it (output_lock.h), removes what runs that were
+ * killed have left beside it, and makes TARGET.pare-XXXXXX there (temporary.h). Refused, with nothing changed:
  *   - a target that exists, unless `force`; with `force`, one that is no folder, or neither empty nor that of
  *     a model or adapter (has no config.json or adapter_config.json); of a GGUF file, one that is no GGUF file;
  *   - a target that is `source`, lies in it, or has it inside (compared as the file system does, through links);

@@ -9,6 +9,8 @@
  *        64 hexadecimal digits    SHA-256 of all bytes before */
 #include "checkpoint/state_file.h"
 #include "support/finite.h"
+#include "support/memory.h"
+#include "support/peer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -57,14 +59,14 @@ pare_status pare_state_view(pare_state_file *file, uint64_t bytes, const void **
 }
 
 pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes) {
-    if (!file->in) {
+    if (!pare_state_reads(file)) {
         file->bytes += bytes;
         return file->out && bytes ? pare_sealed_put(file->out, data, bytes) : PARE_OK;
     }
     const void *in = NULL;
-    PARE_TRY(pare_state_view(file, bytes, &in));
-    if (bytes) memcpy(data, in, bytes);
-    return PARE_OK;
+    if (file->in) PARE_TRY(pare_state_view(file, bytes, &in));
+    if (in && bytes) memcpy(data, in, bytes);
+    return bytes ? pare_peer_broadcast(data, bytes, 0) : PARE_OK;
 }
 
 static pare_status refuse_number(const pare_state_place *place) {
@@ -86,6 +88,75 @@ pare_status pare_state_numbers(pare_state_file *file, void *data, pare_dtype dty
     return pare_state_reads(file) ? pare_state_finite(file, data, dtype, count) : PARE_OK;
 }
 
+/* The part of another rank comes in piece by piece. */
+enum { PIECE = 1 << 20 };
+
+static uint64_t piece_of(uint64_t bytes) {
+    return bytes < PIECE ? bytes : PIECE;
+}
+
+static pare_status write_others(pare_state_file *file, unsigned char *room) {
+    for (int rank = 1; rank < pare_peer_count(); rank++) {
+        uint64_t bytes;
+        PARE_TRY(pare_peer_receive(&bytes, sizeof bytes, rank));
+        for (uint64_t n; bytes; bytes -= n) {
+            n = piece_of(bytes);
+            PARE_TRY(pare_peer_receive(room, n, rank));
+            PARE_TRY(pare_sealed_put(file->out, room, n));
+        }
+    }
+    return PARE_OK;
+}
+
+static pare_status read_others(pare_state_file *file) {
+    for (int rank = 1; rank < pare_peer_count(); rank++) {
+        uint64_t bytes;
+        const void *in = NULL;
+        PARE_TRY(pare_peer_receive(&bytes, sizeof bytes, rank));
+        PARE_TRY(pare_state_view(file, bytes, &in));
+        for (uint64_t at = 0; at < bytes; at += PIECE)
+            PARE_TRY(pare_peer_send((const char *)in + at, piece_of(bytes - at), rank));
+    }
+    return PARE_OK;
+}
+
+static pare_status write_parts(pare_state_file *file, const void *data, uint64_t bytes) {
+    unsigned char *room;
+    PARE_TRY(pare_alloc_uninitialized(&room, PIECE, 1, "hidden states of other ranks"));
+    pare_status status = bytes ? pare_sealed_put(file->out, data, bytes) : PARE_OK;
+    if (status == PARE_OK) status = write_others(file, room);
+    pare_free(room);
+    return status;
+}
+
+static pare_status read_parts(pare_state_file *file, void *data, uint64_t bytes) {
+    const void *in = NULL;
+    PARE_TRY(pare_state_view(file, bytes, &in));
+    if (bytes) memcpy(data, in, bytes);
+    return read_others(file);
+}
+
+static pare_status follow_parts(const pare_state_file *file, char *data, uint64_t bytes) {
+    PARE_TRY(pare_peer_send(&bytes, sizeof bytes, 0));
+    for (uint64_t at = 0; at < bytes; at += PIECE) {
+        uint64_t n = piece_of(bytes - at);
+        PARE_TRY(pare_state_reads(file) ? pare_peer_receive(data + at, n, 0) : pare_peer_send(data + at, n, 0));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_state_spread(pare_state_file *file, void *data, pare_dtype dtype, uint64_t own, uint64_t total) {
+    uint64_t bytes = own * pare_dtype_size(dtype);
+    if (pare_peer_count() == 1 || own == total) return pare_state_numbers(file, data, dtype, total);
+    if (pare_peer_rank())
+        PARE_TRY(follow_parts(file, data, bytes));
+    else if (file->act == PARE_STATE_COUNTS)
+        file->bytes += total * pare_dtype_size(dtype);
+    else
+        PARE_TRY(file->out ? write_parts(file, data, bytes) : read_parts(file, data, bytes));
+    return pare_state_reads(file) ? pare_state_finite(file, data, dtype, own) : PARE_OK;
+}
+
 pare_status pare_state_doubles(pare_state_file *file, double *data, uint64_t count) {
     PARE_TRY(pare_state_pass(file, data, count * sizeof *data));
     for (uint64_t i = 0; pare_state_reads(file) && i < count; i++)
@@ -101,7 +172,7 @@ pare_status pare_state_same(pare_state_file *file, uint64_t value) {
 
 pare_status pare_state_flag(pare_state_file *file, bool *flag) {
     uint32_t value = 0;
-    if (!file->in) value = *flag;
+    if (!pare_state_reads(file)) value = *flag;
     PARE_TRY(pare_state_pass(file, &value, sizeof value));
     if (value > 1) return refuse_kind(file->place, "is of another shape than");
     *flag = value != 0;
@@ -110,12 +181,14 @@ pare_status pare_state_flag(pare_state_file *file, bool *flag) {
 
 pare_status pare_state_save(const pare_state_place *place, pare_state_fn describe, void *context) {
     header h = header_of(place);
-    pare_state_file file = {.place = place};
+    pare_state_file file = {.place = place, .act = PARE_STATE_WRITES};
     pare_sealed sealed;
+    if (pare_peer_rank()) return describe(context, &file);
+    file.act = PARE_STATE_COUNTS;
     PARE_TRY(describe(context, &file));
     h.bytes = file.bytes;
     PARE_TRY(pare_sealed_begin(place->path, sizeof h + h.bytes, &sealed));
-    file = (pare_state_file){.place = place, .out = &sealed};
+    file = (pare_state_file){.place = place, .act = PARE_STATE_WRITES, .out = &sealed};
     pare_status status = pare_sealed_put(&sealed, &h, sizeof h);
     if (status == PARE_OK) status = describe(context, &file);
     return pare_sealed_end(&sealed, status);
@@ -142,18 +215,36 @@ static pare_status read_mapped(const pare_state_place *place, const pare_mapping
                                void *context) {
     header h;
     PARE_TRY(check(place, mapping, &h));
-    pare_state_file file = {.place = place, .in = mapping->data + sizeof h, .bytes = h.bytes};
+    pare_state_file file = {.place = place, .act = PARE_STATE_READS, .in = mapping->data + sizeof h, .bytes = h.bytes};
     PARE_TRY(describe(context, &file));
     return file.bytes ? refuse_kind(place, "is of another shape than") : PARE_OK;
 }
 
+/* What the first rank reads. */
+static pare_status follow(const pare_state_place *place, pare_state_fn describe, void *context) {
+    pare_state_file file = {.place = place, .act = PARE_STATE_READS};
+    return describe(context, &file);
+}
+
+pare_status pare_state_there(const char *path, bool *there) {
+    *there = !pare_peer_rank() && pare_file_exists(path);
+    return pare_peer_broadcast(there, sizeof *there, 0);
+}
+
 pare_status pare_state_load(const pare_state_place *place, pare_state_fn describe, void *context, bool *found) {
     pare_mapping mapping;
+    bool there;
     *found = false;
-    if (!pare_file_exists(place->path)) return PARE_OK;
-    PARE_TRY(pare_mapping_open(place->path, &mapping));
-    pare_status status = read_mapped(place, &mapping, describe, context);
-    pare_mapping_close(&mapping);
+    PARE_TRY(pare_state_there(place->path, &there));
+    if (!there) return PARE_OK;
+    pare_status status = PARE_OK;
+    if (pare_peer_rank()) {
+        status = follow(place, describe, context);
+    } else {
+        PARE_TRY(pare_mapping_open(place->path, &mapping));
+        status = read_mapped(place, &mapping, describe, context);
+        pare_mapping_close(&mapping);
+    }
     *found = status == PARE_OK;
     return status;
 }

@@ -1,6 +1,10 @@
 /* A part of a run's state in a file of its own, to be taken up by another process: a layer that was gone through, the
  * states behind it, the sums of a pass. What a part holds is said once, by a function that puts every piece through
- * pare_state_pass: the same function counts the bytes, writes them, and reads them back. */
+ * pare_state_pass: the same function counts the bytes, writes them, and reads them back.
+ *
+ * Of ranks (support/peer.h) the first alone has the file: all of them call the functions below alike, what it reads
+ * goes to all, and what a rank has for itself it sends to be written. Any number of them takes up what any other has
+ * left. */
 #ifndef PARE_CHECKPOINT_STATE_FILE_H
 #define PARE_CHECKPOINT_STATE_FILE_H
 
@@ -17,10 +21,13 @@ typedef struct pare_state_place {
     uint32_t number;  /* of the layer or pass */
 } pare_state_place;
 
+typedef enum pare_state_act { PARE_STATE_COUNTS, PARE_STATE_WRITES, PARE_STATE_READS } pare_state_act;
+
 typedef struct pare_state_file {
     const pare_state_place *place;
-    pare_sealed *out;        /* where it is written, else NULL */
-    const unsigned char *in; /* what is left of it where it is read, else NULL */
+    pare_state_act act;
+    pare_sealed *out;        /* where it is written; NULL else, and on ranks that have no file */
+    const unsigned char *in; /* what is left of it where it is read; likewise */
     uint64_t bytes;          /* that went through; where it is read: that are left */
 } pare_state_file;
 
@@ -31,12 +38,15 @@ pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes);
 /* Numbers, which must be finite where they are read. */
 pare_status pare_state_numbers(pare_state_file *file, void *data, pare_dtype dtype, uint64_t count);
 pare_status pare_state_doubles(pare_state_file *file, double *data, uint64_t count);
+/* Numbers of which a rank may have a part: [total] on each, or [own] of them, those of the ranks one behind the other.
+ * Any number of ranks reads what any other has written. */
+pare_status pare_state_spread(pare_state_file *file, void *data, pare_dtype dtype, uint64_t own, uint64_t total);
 /* The same of numbers that are in memory. */
 pare_status pare_state_finite(const pare_state_file *file, const void *data, pare_dtype dtype, uint64_t count);
-/* Where it is read: those bytes in place, for whoever wants them in another form. */
+/* Where it is read, by one process: those bytes in place, for whoever wants them in another form. */
 pare_status pare_state_view(pare_state_file *file, uint64_t bytes, const void **data);
 static inline bool pare_state_reads(const pare_state_file *file) {
-    return file->in != NULL;
+    return file->act == PARE_STATE_READS;
 }
 /* A value that the run settles: what is read must be the same. */
 pare_status pare_state_same(pare_state_file *file, uint64_t value);
@@ -47,6 +57,8 @@ pare_status pare_state_refuse(const pare_state_place *place, const char *why);
 
 /* Counts, then writes: the file is replaced at one stroke, or stays as it was. */
 pare_status pare_state_save(const pare_state_place *place, pare_state_fn describe, void *context);
+/* Whether the first rank has such a file. */
+pare_status pare_state_there(const char *path, bool *there);
 /* If there is such a file, *found, and `describe` has read it. Nothing in it is believed before its key, its sizes and
  * its digest are right; a file that is not this part of this run is refused. */
 pare_status pare_state_load(const pare_state_place *place, pare_state_fn describe, void *context, bool *found);

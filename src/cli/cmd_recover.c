@@ -167,5 +167,6 @@ const pare_command pare_command_recover = {
         "never changed.",
     .examples = examples,
     .lists_presets = true,
+    .spread = true,
     .run = run,
 };

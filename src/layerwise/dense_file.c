@@ -36,7 +36,7 @@ static pare_status pass_moments(const pare_dense_file *of, uint32_t has, int64_t
     m->width = width;
     PARE_TRY(pare_state_pass(file, &m->tokens, sizeof m->tokens));
     PARE_TRY(pare_state_pass(file, &m->sequences, sizeof m->sequences));
-    if (m->tokens != l->tokens || m->sequences != l->asked.sequences)
+    if (m->sequences != l->shards.sequences || m->tokens != l->shards.sequences * l->asked.length)
         return pare_state_refuse(file->place, "is of other calibration data");
     PARE_TRY(pass_doubles(&m->squares, true, width, file));
     PARE_TRY(pass_doubles(&m->sums, has & HAS_SUMS, width, file));

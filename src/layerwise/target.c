@@ -210,7 +210,8 @@ pare_status pare_layerwise_fit_map(pare_layerwise *l, pare_input_kind kind, cons
                                               .damping = l->asked.damping,
                                               .what = what},
                                   .cross = l->cross,
-                                  .residual = energy};
+                                  .residual = energy,
+                                  .shared = true};
     PARE_TRY(choose_damping(l, kind, &problem, &helps));
     memset(l->map, 0, (size_t)(d * d) * sizeof *l->map);
     for (int64_t i = 0; i < d; i++)

@@ -81,7 +81,8 @@ pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const 
                                 .cross = cross,
                                 .metric = u->run.signal->metric,
                                 .damping = o->damping,
-                                .what = u->run.what};
+                                .what = u->run.what,
+                                .shared = true};
     double *curve = o->curves ? o->curves[u->run.layer][u->run.stage] : NULL;
     pare_obs *obs;
     PARE_TRY(pare_obs_new(&problem, &obs));

@@ -162,7 +162,8 @@ static pare_status fit_output(pare_unit_walk *u, const output_work *work, const 
                                               .damping = u->job->options.damping,
                                               .what = run->what},
                                   .cross = work->cross,
-                                  .residual = work->energy};
+                                  .residual = work->energy,
+                                  .shared = true};
     double of_means = work->biased ? pare_layerwise_gap(&u->l, run->roles.output, u->weights, kept) : 0.0;
     PARE_TRY(pare_least_squares_solve(&problem, u->weights, &run->fit.output));
     run->fit.output.before += of_means;

@@ -62,20 +62,21 @@ static pare_status describe_layer(void *context, pare_state_file *file) {
 static pare_status describe_states(void *context, pare_state_file *file) {
     walk_file *f = context;
     pare_layerwise *l = f->l;
+    int64_t tokens = l->shards.sequences * l->asked.length;
     PARE_TRY(pare_state_pass(file, &f->layer, sizeof f->layer));
     PARE_TRY(pare_state_flag(file, &l->apart));
     if (f->layer < 1 || f->layer > l->model->config.layers)
         return pare_state_refuse(file->place, "names a layer that the model has not");
     bool streams = f->layer < f->keeper->end;
     PARE_TRY(pare_state_same(file, streams));
-    PARE_TRY(pare_state_same(file, (uint64_t)l->tokens));
+    PARE_TRY(pare_state_same(file, (uint64_t)tokens));
     PARE_TRY(pare_state_same(file, (uint64_t)l->hidden));
     PARE_TRY(pare_state_same(file, (uint64_t)l->asked.states));
     PARE_TRY(pare_state_same(file, l->asked.two));
     if (!streams) return PARE_OK;
-    uint64_t count = (uint64_t)(l->tokens * l->hidden);
-    PARE_TRY(pare_state_numbers(file, l->pruned.now.memory.data, l->asked.states, count));
-    return l->asked.two ? pare_state_numbers(file, l->dense.now.memory.data, l->asked.states, count) : PARE_OK;
+    uint64_t own = (uint64_t)(l->tokens * l->hidden), total = (uint64_t)(tokens * l->hidden);
+    PARE_TRY(pare_state_spread(file, l->pruned.now.memory.data, l->asked.states, own, total));
+    return l->asked.two ? pare_state_spread(file, l->dense.now.memory.data, l->asked.states, own, total) : PARE_OK;
 }
 
 static pare_status save(walk_file *f, bool states) {

@@ -25,10 +25,6 @@ static bool times(const pare_job *job) {
     return job->target.latency != 0.0;
 }
 
-static bool resumes(const pare_job *job) {
-    return job->outputs.resumable;
-}
-
 static bool has_rounds(const pare_job *job) {
     return job->target.rounds > 1;
 }
@@ -81,7 +77,6 @@ static const struct {
              {drops, "--drop-layers"},
              {recovers, "--recover"},
              {times, "--latency"},
-             {resumes, "--resume"},
              {has_rounds, "--iterations"},
              {writes_imatrix, "--imatrix"},
              {removes_experts, "--mode expert"},

@@ -6,6 +6,7 @@
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "surgery/cut.h"
 
 #include <dirent.h>
@@ -255,6 +256,7 @@ static pare_status read_progress(pare_prune_job *job, const char *path) {
 static pare_status open_folder(pare_prune_job *job) {
     pare_prune_progress *progress = job->progress;
     PARE_TRY(pare_resume_key(identity(job), progress->resume.key));
+    if (pare_peer_rank()) return digest_round(job);
     PARE_TRY(pare_resume_open(&progress->resume));
     char *path = pare_path_join(progress->folder, "progress.json");
     pare_status status = pare_file_exists(path) ? read_progress(job, path) : write_progress(job, 0);
@@ -265,7 +267,7 @@ static pare_status open_folder(pare_prune_job *job) {
 pare_status pare_prune_progress_name(void *context) {
     pare_prune_job *job = context;
     char *folder = job->asked->outputs.progress;
-    if (!folder || !job->run.output) return PARE_OK;
+    if (!folder || (!job->run.output && !pare_peer_rank())) return PARE_OK;
     PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
     job->progress->folder = folder;
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
@@ -316,7 +318,7 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
 }
 
 void pare_prune_progress_remove(const pare_prune_job *job) {
-    if (!job->progress) return;
+    if (!job->progress || pare_peer_rank()) return;
     sweep_folder(job->progress->folder, NULL);
     pare_resume_remove(job->progress->folder, job->runtime);
 }

@@ -5,7 +5,6 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/path.h"
-#include "support/peer.h"
 #include "support/runtime.h"
 #include "surgery/mask.h"
 
@@ -71,14 +70,6 @@ static pare_status compare(const pare_prune_job *job, pare_evaluation evaluation
     return status == PARE_OK ? adapt(job, evaluation, out) : status;
 }
 
-/* Ranks that share the windows have to have the same ones. */
-static pare_status agree(const pare_prune_job *job, const pare_windows *windows) {
-    char digest[PARE_DIGEST_TEXT];
-    if (pare_peer_count() == 1) return PARE_OK;
-    PARE_TRY(pare_calibration_digest(job->model, windows, digest));
-    return pare_peer_agree("windows of text or pictures (by their digest)", digest);
-}
-
 /* One of many runs over the same texts asks the dense model once, and is not compared with it word by word. */
 static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *windows, const pare_source *masked,
                                     pare_text_pair *out) {
@@ -96,7 +87,7 @@ static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *win
     pruned.seed = job->asked->seed;
     out->windows = windows->count;
     PARE_TRY(pare_calibration_check(job->model, out->file, windows));
-    PARE_TRY(agree(job, windows));
+    PARE_TRY(pare_calibration_agree(job->model, windows));
     if (!job->asked->cache) return compare(job, pruned, out);
     PARE_TRY(evaluate_dense(job, &dense, out));
     return pare_evaluate_pair(&pruned, NULL, 1, out);

@@ -1,12 +1,15 @@
 /* pare_recover: from a checkpoint and examples to a checkpoint that was trained on them. */
 #include "calibrate/calibration.h"
+#include "model/agreement.h"
 #include "model/companions.h"
 #include "recover/recover_job.h"
 #include "recover/teacher.h"
 #include "run/gguf.h"
+#include "run/ranks.h"
 #include "run/remote_code.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <stdlib.h>
@@ -81,6 +84,7 @@ static pare_status scan(void *context) {
     PARE_TRY(pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan));
     if (!job->teacher) return PARE_OK;
     PARE_TRY(scan_teacher(job));
+    PARE_TRY(pare_peer_agree("weights of the teacher (by their digest)", job->teacher_digest));
     if (job->settings.fresh || strcmp(job->scan.digest, job->teacher_digest) != 0) return PARE_OK;
     return pare_fail(
         PARE_BAD_ARGUMENT,
@@ -122,10 +126,35 @@ static void end(pare_recover_job *job) {
     pare_teacher_cache_close(job->cache);
     pare_recover_windows_free(job);
     pare_free(job->texts);
+    pare_free(job->ranks);
     pare_resume_close(&job->resume);
     free(job->progress);
     free(job->state);
     pare_backend_close(job->backend);
+}
+
+/* What is not spread over ranks is refused. */
+static pare_status join_ranks(const pare_recover_job *job) {
+    if (pare_peer_count() == 1) return PARE_OK;
+    if (job->settings.teacher_cache)
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "--teacher-cache is not spread over ranks: leave it out, so that the teacher is asked in every "
+            "step, or run pare as one process, without mpirun or srun");
+    return pare_ranks_agree(job->model, job->backend);
+}
+
+/* The first rank makes it, and the page and the card with it. */
+static pare_status make_report(pare_recover_job *job, const pare_recover_before *before, pare_page_files *page,
+                               char **report) {
+    const pare_recovery *o = &job->settings;
+    const char *source = pare_checkpoint_directory((before ? before->dense : job->model)->checkpoint);
+    if (pare_peer_rank()) return PARE_OK;
+    PARE_TRY(pare_recover_report(job, report));
+    if (before) PARE_TRY(before->report(before->context, report));
+    pare_run_card_make(&job->run, &o->card, source, o->output, job->runtime, report);
+    pare_run_page_make(&job->run, &o->page, job->runtime, report, page);
+    return PARE_OK;
 }
 
 static pare_status run(pare_recover_job *job, const pare_recover_before *before, char **report) {
@@ -135,14 +164,12 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     pare_run_begin(&job->run);
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;
     pare_status status = pare_backend_open(job->runtime, alone, &job->backend);
+    if (status == PARE_OK) status = join_ranks(job);
     if (status == PARE_OK && before) status = pare_run_adopt(&job->run, before->run);
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
-    if (status == PARE_OK) status = pare_recover_report(job, report);
-    if (status == PARE_OK && before) status = before->report(before->context, report);
-    const pare_recovery *o = &job->settings;
-    const char *source = pare_checkpoint_directory((before ? before->dense : job->model)->checkpoint);
-    if (status == PARE_OK) pare_run_card_make(&job->run, &o->card, source, o->output, job->runtime, report);
-    if (status == PARE_OK) pare_run_page_make(&job->run, &o->page, job->runtime, report, &page);
+    if (status == PARE_OK) status = pare_run_ranks(&job->ranks, &job->rank_count);
+    if (status == PARE_OK) status = make_report(job, before, &page, report);
+    if (status == PARE_OK) status = pare_run_tell(report);
     status = pare_run_commit(&job->run, status, report);
     if (status == PARE_OK) pare_run_page_place(&page, job->runtime);
     pare_page_files_drop(&page);

@@ -6,6 +6,7 @@
 #include "model/patches.h"
 #include "recover/recover_job.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 /* A teacher of fewer positions than a window has is not compared with. */
@@ -46,6 +47,7 @@ pare_status pare_recover_evaluate_before(void *context) {
         job->texts[i].file = job->settings.texts[i];
         PARE_TRY(read_windows(job, job->settings.texts[i], &job->windows[i]));
         job->texts[i].windows = job->windows[i].count;
+        PARE_TRY(pare_calibration_agree(job->model, &job->windows[i]));
         PARE_TRY(measure(job, i, evaluation, false));
     }
     return PARE_OK;
@@ -57,11 +59,16 @@ void pare_recover_windows_free(pare_recover_job *job) {
     pare_free(job->windows);
 }
 
+/* The files are the first rank's. */
 pare_status pare_recover_evaluate_after(void *context) {
     pare_recover_job *job = context;
     pare_evaluation evaluation = {.model = job->written ? job->written : job->model, .stage = "evaluating after"};
+    pare_status status = PARE_OK;
+    if (pare_peer_rank()) return PARE_OK;
     if (!job->written) evaluation.adapters = job->trained->adapters;
-    for (size_t i = 0; i < job->settings.text_count; i++)
-        PARE_TRY(measure(job, i, evaluation, true));
-    return PARE_OK;
+    pare_peer_set_apart(true);
+    for (size_t i = 0; i < job->settings.text_count && status == PARE_OK; i++)
+        status = measure(job, i, evaluation, true);
+    pare_peer_set_apart(false);
+    return status;
 }

@@ -5,6 +5,7 @@
 #include "checkpoint/scan.h"
 #include "evaluate/expected.h"
 #include "recover/recovery_fit.h"
+#include "report/ranks.h"
 #include "report/recovery.h"
 #include "run/resume.h"
 #include "run/run.h"
@@ -44,6 +45,8 @@ typedef struct pare_recover_job {
     pare_model *written;   /* opened afresh; NULL where an adapter was written */
     pare_text_pair *texts; /* [text_count]; NULL: nothing was measured yet */
     pare_windows *windows; /* [text_count] of them, read once; NULL: not yet */
+    pare_rank_cost *ranks; /* [rank_count] that shared the work */
+    size_t rank_count;
 } pare_recover_job;
 
 /* The run that a recovery goes on from: its files get to their places with the recovery's, and it makes the recovery's

@@ -114,6 +114,8 @@ pare_status pare_recover_report(const pare_recover_job *job, char **text) {
     results.plan = &job->plan;
     results.times = job->run.times;
     results.time_count = job->run.time_count;
+    results.ranks = job->ranks;
+    results.rank_count = job->rank_count;
     pare_status status = pare_report_text(PARE_REPORT_RECOVERY, &results, text);
     json_decref(settings);
     return status;

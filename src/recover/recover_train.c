@@ -6,6 +6,7 @@
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 #include "train/run.h"
 
@@ -88,15 +89,18 @@ pare_status pare_recover_read(void *context) {
     if (s->teacher_cache) PARE_TRY(pare_teacher_cache_check(s->teacher_cache, pare_batches_predictions(job->batches)));
     PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
     PARE_TRY(pare_recover_add_pictures(job, job->data_digest));
+    PARE_TRY(pare_peer_agree("examples (by the digest of their ids)", job->data_digest));
     PARE_TRY(pare_recovery_schedule(pare_batches_steps(job->batches), s));
     set_training(job);
     return PARE_OK;
 }
 
-/* Weights that are trained, their gradients, the optimiser's moments, the best so far, and the examples. */
+/* Weights that are trained, their gradients, the optimiser's moments, the best so far, sums over shards, and the
+ * examples. */
 static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
     const pare_recovery *s = &job->settings;
     uint64_t ids = pare_examples_ids(&job->examples), copies = s->validation ? 3 : 2;
+    copies += pare_trainer_sums(pare_batches_options_of(job->batches));
     uint64_t trained =
         s->full ? pare_trained_full_bytes(job->model) : pare_trained_lora_bytes(job->model, job->backend, &s->lora);
     uint64_t data = ids * (sizeof(uint32_t) + (job->examples.learnt != NULL)) +
@@ -201,7 +205,8 @@ static void keep_results(pare_trainer *trainer) {
     pare_trainer_free_passes(trainer);
     pare_adamw_free(&trainer->optimizer);
     pare_free(trainer->best);
-    trainer->best = NULL;
+    pare_free(trainer->sum);
+    trainer->best = trainer->sum = NULL;
     trainer->seconds_before = pare_trainer_seconds(trainer);
 }
 

@@ -7,6 +7,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/path.h"
+#include "support/peer.h"
 #include "train/write.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static pare_status write_curve(pare_recover_job *job, char *text, const char *en
 
 pare_status pare_recover_write(void *context) {
     pare_recover_job *job = context;
+    if (pare_peer_rank()) return PARE_OK;
     pare_curve curve = job->trainer.curve;
     char *title = pare_format("Training of %s", pare_path_name(job->settings.output));
     curve.pictures = pare_reads_pictures(&job->model->config);
@@ -83,6 +85,7 @@ static pare_status compare_adapter(const pare_recover_job *job) {
 
 pare_status pare_recover_verify(void *context) {
     pare_recover_job *job = context;
+    if (pare_peer_rank()) return PARE_OK;
     if (job->trained->adapters) job->trained->adapters->dropout = 0.0f;
     if (job->settings.adapter) return compare_adapter(job);
     PARE_TRY(pare_model_open(pare_output_path(job->run.output), &job->written));
@@ -91,7 +94,7 @@ pare_status pare_recover_verify(void *context) {
 }
 
 void pare_recover_remove_progress(const pare_recover_job *job) {
-    if (!job->state) return;
+    if (!job->state || pare_peer_rank()) return;
     char *temporary = pare_format("%s.new", job->state);
     unlink(job->state);
     if (temporary) unlink(temporary);

@@ -2,6 +2,7 @@
 #include "support/cholesky.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -136,6 +137,7 @@ static pare_status judge_half(const pare_held_out *p, double damping, float *pan
     half.columns.damping = damping * all / mean;
     half.cross = p->half_cross;
     half.residual = 0.0;
+    half.shared = false;
     if (is_well_conditioned(&half.columns)) PARE_TRY(solve_single(&half, mean, p->correction, &solved));
     if (!solved) {
         memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
@@ -145,12 +147,20 @@ static pare_status judge_half(const pare_held_out *p, double damping, float *pan
     return PARE_OK;
 }
 
+/* Each half is one rank's. */
+static int judge_of(int half) {
+    return half % pare_peer_count();
+}
+
 static pare_status judge_both(const pare_held_out *p, double damping, float *panel, double *score) {
-    *score = 0.0;
+    double of_half[2] = {0.0, 0.0};
     for (int half = 0; half < 2; half++) {
-        PARE_TRY(judge_half(p, damping, panel, score));
+        if (judge_of(half) == pare_peer_rank()) PARE_TRY(judge_half(p, damping, panel, &of_half[half]));
         turn(p);
     }
+    for (int half = 0; half < 2; half++)
+        PARE_TRY(pare_peer_broadcast(&of_half[half], sizeof of_half[half], judge_of(half)));
+    *score = of_half[0] + of_half[1];
     return PARE_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "repair/least_squares.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -7,6 +8,9 @@
 
 /* Removed columns are brought to fp64 this many at a time, rows of the solution likewise. */
 enum { PANEL = 256 };
+
+/* Rows that are solved by themselves, whoever does it. */
+enum { SLICES = 8, LEAST_ROWS = 32 };
 
 typedef struct work {
     int64_t rows, width, kept, removed;
@@ -66,8 +70,45 @@ static pare_status work_new(const pare_least_squares *p, work *w) {
     return PARE_OK;
 }
 
-/* product = W_r G_r */
-static void multiply_removed(const pare_least_squares *p, const float *weights, work *w) {
+/* Rows [first, end), what they were off by before, and by how much less. */
+typedef struct slice {
+    int64_t first, end;
+    double before, fall;
+} slice;
+
+typedef struct slices {
+    slice list[SLICES];
+    int count;
+    bool shared; /* slice i is that of rank i, in turns; else all are every rank's */
+} slices;
+
+static slices slices_of(const pare_least_squares *p) {
+    slices s = {.count = 1, .shared = p->shared && pare_peer_count() > 1};
+    while (s.count < SLICES && p->rows / (2 * s.count) >= LEAST_ROWS)
+        s.count *= 2;
+    for (int i = 0; i < s.count; i++)
+        s.list[i] = (slice){.first = p->rows * i / s.count, .end = p->rows * (i + 1) / s.count};
+    return s;
+}
+
+static int owner_of(const slices *s, int i) {
+    return s->shared ? i % pare_peer_count() : pare_peer_rank();
+}
+
+/* product += W_r G_r of some of the removed columns, which lie in panel_gram */
+static void multiply_slice(const float *weights, const slice *s, int64_t first, int64_t count, work *w) {
+    int64_t rows = s->end - s->first;
+    const uint32_t *list = w->removed_list + first;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < count; i++)
+            w->panel_weights[row * count + i] = (double)weights[(s->first + row) * w->width + list[i]];
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)w->width, (int)count, 1.0, w->panel_weights,
+                (int)count, w->panel_gram, (int)w->width, 1.0, w->product + s->first * w->width, (int)w->width);
+}
+
+/* product = W_r G_r, of this rank's slices */
+static void multiply_removed(const pare_least_squares *p, const float *weights, const slices *s, work *w) {
     pare_blas_threads();
     for (int64_t first = 0; first < w->removed; first += PANEL) {
         int64_t count = w->removed - first < PANEL ? w->removed - first : PANEL;
@@ -76,19 +117,15 @@ static void multiply_removed(const pare_least_squares *p, const float *weights, 
         for (int64_t i = 0; i < count; i++)
             for (int64_t j = 0; j < w->width; j++)
                 w->panel_gram[i * w->width + j] = (double)p->columns.gram[list[i] * w->width + j];
-#pragma omp parallel for schedule(static)
-        for (int64_t row = 0; row < w->rows; row++)
-            for (int64_t i = 0; i < count; i++)
-                w->panel_weights[row * count + i] = (double)weights[row * w->width + list[i]];
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->rows, (int)w->width, (int)count, 1.0,
-                    w->panel_weights, (int)count, w->panel_gram, (int)w->width, 1.0, w->product, (int)w->width);
+        for (int i = 0; i < s->count; i++)
+            if (owner_of(s, i) == pare_peer_rank()) multiply_slice(weights, &s->list[i], first, count, w);
     }
 }
 
-/* sum |t - W_k x_k|^2 = sum |W_r x_r + r|^2 */
-static double error_before(const pare_least_squares *p, const float *weights, const work *w) {
-    double sum = p->residual;
-    for (int64_t row = 0; row < w->rows; row++)
+/* sum |t - W_k x_k|^2 = sum |W_r x_r + r|^2, but for the residual */
+static double error_before(const pare_least_squares *p, const float *weights, const slice *s, const work *w) {
+    double sum = 0.0;
+    for (int64_t row = s->first; row < s->end; row++)
         for (int64_t i = 0; i < w->removed; i++) {
             int64_t at = row * w->width + w->removed_list[i];
             sum += (double)weights[at] * (w->product[at] + 2.0 * (p->cross ? (double)p->cross[at] : 0.0));
@@ -96,48 +133,71 @@ static double error_before(const pare_least_squares *p, const float *weights, co
     return sum;
 }
 
-/* The right-hand side: product's kept columns, plus C, moved together. */
-static void gather_kept(const pare_least_squares *p, work *w) {
-    for (int64_t row = 0; row < w->rows; row++)
+/* The right-hand side: product's kept columns, plus C, moved together where the slice begins. */
+static double *gather_kept(const pare_least_squares *p, const slice *s, work *w) {
+    double *side = w->product + s->first * w->width;
+    for (int64_t row = s->first; row < s->end; row++)
         for (int64_t i = 0; i < w->kept; i++) {
             int64_t at = row * w->width + (w->kept_list ? w->kept_list[i] : i);
-            w->product[row * w->kept + i] = w->product[at] + (p->cross ? (double)p->cross[at] : 0.0);
+            side[(row - s->first) * w->kept + i] = w->product[at] + (p->cross ? (double)p->cross[at] : 0.0);
         }
+    return side;
 }
 
-/* Solves for D and adds it; returns what the error falls by: sum over D of D * right-hand side + lambda D^2. */
-static double correct(work *w, double lambda, float *weights) {
-    double fall = 0.0, *rows = w->panel_weights;
-    for (int64_t first = 0; first < w->rows; first += PANEL) {
-        int64_t count = w->rows - first < PANEL ? w->rows - first : PANEL;
-        const double *side = w->product + first * w->kept;
+/* D is added to a row; what the error falls by: sum of D * right-hand side + lambda D^2. */
+static double correct_row(const work *w, double lambda, const double *d, const double *side, float *row) {
+    double fall = 0.0;
+    for (int64_t k = 0; k < w->kept; k++) {
+        int64_t column = w->kept_list ? w->kept_list[k] : k;
+        fall += d[k] * side[k] + lambda * d[k] * d[k];
+        row[column] = (float)((double)row[column] + d[k]);
+    }
+    for (int64_t k = 0; k < w->removed; k++)
+        row[w->removed_list[k]] = 0.0f;
+    return fall;
+}
+
+/* Solves for D and adds it. */
+static void solve_slice(const pare_least_squares *p, double lambda, float *weights, slice *s, work *w) {
+    s->before = error_before(p, weights, s, w);
+    const double *side = gather_kept(p, s, w);
+    for (int64_t first = s->first; first < s->end; first += PANEL) {
+        int64_t count = s->end - first < PANEL ? s->end - first : PANEL;
+        double *rows = w->panel_weights;
         memcpy(rows, side, (size_t)(count * w->kept) * sizeof *rows);
         pare_cholesky_solve(w->factor, w->kept, rows, count);
-        for (int64_t i = 0; i < count; i++) {
-            float *row = weights + (first + i) * w->width;
-            const double *d = rows + i * w->kept, *b = side + i * w->kept;
-            for (int64_t k = 0; k < w->kept; k++) {
-                int64_t column = w->kept_list ? w->kept_list[k] : k;
-                fall += d[k] * b[k] + lambda * d[k] * d[k];
-                row[column] = (float)((double)row[column] + d[k]);
-            }
-            for (int64_t k = 0; k < w->removed; k++)
-                row[w->removed_list[k]] = 0.0f;
-        }
+        for (int64_t i = 0; i < count; i++, side += w->kept)
+            s->fall += correct_row(w, lambda, rows + i * w->kept, side, weights + (first + i) * w->width);
     }
-    return fall;
+}
+
+static pare_status solve_slices(const pare_least_squares *p, double lambda, float *weights, slices *s, work *w) {
+    multiply_removed(p, weights, s, w);
+    for (int i = 0; i < s->count; i++)
+        if (owner_of(s, i) == pare_peer_rank()) solve_slice(p, lambda, weights, &s->list[i], w);
+    for (int i = 0; s->shared && i < s->count; i++) {
+        slice *of = &s->list[i];
+        size_t elements = (size_t)((of->end - of->first) * w->width);
+        PARE_TRY(pare_peer_broadcast(of, sizeof *of, owner_of(s, i)));
+        PARE_TRY(pare_peer_broadcast(weights + of->first * w->width, elements * sizeof *weights, owner_of(s, i)));
+    }
+    return PARE_OK;
 }
 
 pare_status pare_least_squares_solve(const pare_least_squares *problem, float *weights, pare_fit *out) {
     work w;
+    slices s = slices_of(problem);
     *out = (pare_fit){0};
     PARE_TRY(work_new(problem, &w));
     pare_status status = pare_cholesky_damped(&problem->columns, w.factor, &out->damping);
+    if (status == PARE_OK) status = solve_slices(problem, out->damping.lambda, weights, &s, &w);
     if (status == PARE_OK) {
-        multiply_removed(problem, weights, &w);
-        out->before = error_before(problem, weights, &w);
-        gather_kept(problem, &w);
-        out->after = out->before - correct(&w, out->damping.lambda, weights);
+        out->before = problem->residual;
+        for (int i = 0; i < s.count; i++)
+            out->before += s.list[i].before;
+        out->after = out->before;
+        for (int i = 0; i < s.count; i++)
+            out->after -= s.list[i].fall;
         if (!isfinite(out->after))
             status = pare_fail(PARE_NUMERIC_ERROR,
                                "the weights that read %s, or their targets, hold NaN or infinity: check the model with "

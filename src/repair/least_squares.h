@@ -17,6 +17,7 @@ typedef struct pare_least_squares {
     pare_damped columns; /* G, the kept columns, damping */
     const float *cross;  /* C: [rows, width], or NULL: r = 0 */
     double residual;     /* sum of |r|^2 */
+    bool shared;         /* all ranks solve it at the same time, and each does some of the rows (support/peer.h) */
 } pare_least_squares;
 
 typedef struct pare_fit {

@@ -106,6 +106,7 @@ json_t *pare_report_recovery(const void *results) {
     pare_report_put_texts(json, r->texts, r->text_count);
     pare_json_put(json, "output", pare_report_written(&r->written));
     pare_report_put_stages(json, r->times, r->time_count);
+    if (r->rank_count) pare_json_put(json, "ranks", pare_report_ranks(r->ranks, r->rank_count));
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;

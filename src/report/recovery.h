@@ -4,6 +4,7 @@
 
 #include "report/curve.h"
 #include "report/parts.h"
+#include "report/ranks.h"
 
 #include <stdbool.h>
 
@@ -53,6 +54,8 @@ typedef struct pare_recovery_results {
     const pare_plan *plan; /* of its memory */
     const pare_stage_cost *times;
     size_t time_count;
+    const pare_rank_cost *ranks; /* [rank_count] that shared the work */
+    size_t rank_count;
 } pare_recovery_results;
 
 /* recovery.json */

@@ -3,6 +3,7 @@
 #include "support/peer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 pare_status pare_run_ranks(pare_rank_cost **out, size_t *count) {
     *out = NULL;
@@ -17,4 +18,12 @@ pare_status pare_run_ranks(pare_rank_cost **out, size_t *count) {
     if (status == PARE_OK) status = pare_peer_broadcast(*out, ranks * sizeof **out, 0);
     if (status == PARE_OK) *count = ranks;
     return status;
+}
+
+pare_status pare_run_tell(char **text) {
+    uint64_t bytes = *text ? strlen(*text) + 1 : 0;
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_peer_broadcast(&bytes, sizeof bytes, 0));
+    if (!*text) PARE_TRY(pare_alloc(text, bytes, 1, "a report"));
+    return pare_peer_broadcast(*text, bytes, 0);
 }

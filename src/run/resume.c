@@ -1,6 +1,7 @@
 #include "run/resume.h"
 #include "checkpoint/temporary.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ void pare_resume_keep(pare_resume *resume, const char *folder) {
 pare_status pare_resume_open(pare_resume *resume) {
     struct stat found;
     const char *folder = resume->folder;
-    if (!folder) return PARE_OK;
+    if (!folder || pare_peer_rank()) return PARE_OK;
     bool made = mkdir(folder, 0700) == 0, there = !made && errno == EEXIST && lstat(folder, &found) == 0;
     if (there && S_ISLNK(found.st_mode))
         return pare_fail(PARE_FILE_ERROR,

@@ -21,7 +21,7 @@ pare_status pare_resume_key_of_text(const char *text, char key[PARE_DIGEST_TEXT]
  * is. */
 void pare_resume_keep(pare_resume *resume, const char *folder);
 /* Makes the folder, or takes the one that is there; PARE_BAD_ARGUMENT if another run works in it. Nothing happens
- * without one. */
+ * without one, and on ranks that are not the first. */
 pare_status pare_resume_open(pare_resume *resume);
 /* Removes the folder when all that pare kept in it is gone; a note says so where it has to stay. */
 void pare_resume_remove(const char *folder, const pare_runtime *runtime);

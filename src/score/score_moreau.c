@@ -1,6 +1,5 @@
 #include "calibrate/moreau_file.h"
 #include "score/score_internal.h"
-#include "support/file.h"
 
 /* The run of an iteration, and the units as its last step ranked them. */
 typedef struct run {
@@ -49,7 +48,9 @@ static pare_status after_step(void *context, int32_t step, pare_moreau_state *st
 static pare_status take_up(run *r, pare_moreau_state *state) {
     const pare_score_request *request = r->scoring->request;
     const pare_moreau *moreau = &request->recipe->moreau;
-    if (!request->state || !pare_file_exists(request->state)) return PARE_OK;
+    bool there = false;
+    if (request->state) PARE_TRY(pare_state_there(request->state, &there));
+    if (!there) return PARE_OK;
     PARE_TRY(pare_moreau_load(request->model, moreau, request->state, request->key, state));
     r->scoring->passes_done = (uint64_t)state->steps_done * (uint64_t)moreau->draws;
     PARE_TRY(rank_step(r, state));

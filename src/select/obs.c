@@ -1,5 +1,6 @@
 #include "select/obs.h"
 #include "select/obs_internal.h"
+#include "support/cholesky_share.h"
 #include "support/memory.h"
 
 #include <cblas.h>
@@ -9,7 +10,9 @@
 uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_once) {
     int64_t sides = metric ? 2 : 1, removal = at_once * (at_once + width + sides * rows);
     int64_t square = metric ? rows * rows : 0, lists = 8 * width; /* the metric in fp64 is gone when removals begin */
+    int64_t panel = (int64_t)(pare_inverse_share_bytes(width) / sizeof(double));
     int64_t most = removal > square ? removal : square;
+    if (panel > most) most = panel;
     return (uint64_t)(width * width + sides * rows * width + most + lists) * sizeof(double);
 }
 
@@ -92,7 +95,7 @@ static pare_status fill(const pare_obs_problem *p, pare_obs *obs) {
     PARE_TRY(pare_alloc_uninitialized(&obs->weights, weights, sizeof(double), "weights in hand"));
     PARE_TRY(pare_cholesky_damped(&damped, obs->inverse, &used));
     PARE_TRY(start(p, obs));
-    PARE_TRY(pare_cholesky_inverse(obs->inverse, p->width));
+    PARE_TRY(p->shared ? pare_inverse_share(obs->inverse, p->width) : pare_cholesky_inverse(obs->inverse, p->width));
     for (int64_t j = 0; j < p->width; j++)
         obs->column[j] = (uint32_t)j;
     return p->metric ? value(p, obs) : PARE_OK;

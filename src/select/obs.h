@@ -23,6 +23,7 @@ typedef struct pare_obs_problem {
     const float *metric;  /* M: [rows, rows], symmetric; NULL: the identity */
     double damping;       /* as in pare_damped */
     const char *what;     /* as in pare_damped */
+    bool shared;          /* all ranks have it at the same time, and share the inverse */
 } pare_obs_problem;
 
 /* One way to remove units from what is left. */

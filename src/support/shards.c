@@ -136,7 +136,7 @@ pare_status pare_shard_sums_enter(pare_shard_sums *sums, const pare_shards *shar
     return PARE_OK;
 }
 
-static void add_singles(const float *from, float *to, int64_t count) {
+void pare_sum_singles(const float *from, float *to, int64_t count) {
 #pragma omp parallel for simd schedule(static) if (count > 65536)
     for (int64_t i = 0; i < count; i++)
         to[i] += from[i];
@@ -154,7 +154,7 @@ static void add_counts(const int64_t *from, int64_t *to, int64_t count) {
 
 static void add_values(const pare_shard_sum *sum, const void *from, void *to) {
     int64_t count = (int64_t)sum->count;
-    if (sum->kind == PARE_SUM_SINGLE) add_singles(from, to, count);
+    if (sum->kind == PARE_SUM_SINGLE) pare_sum_singles(from, to, count);
     if (sum->kind == PARE_SUM_DOUBLE) add_doubles(from, to, count);
     if (sum->kind == PARE_SUM_COUNT) add_counts(from, to, count);
 }

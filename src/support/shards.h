@@ -64,6 +64,9 @@ void pare_shard_sums_leave(pare_shard_sums *sums, const pare_shards *shards, int
 /* After the last of them; called by all ranks: values are those of all shards, on all ranks. */
 pare_status pare_shard_sums_finish(pare_shard_sums *sums, const pare_shards *shards);
 
+/* to[i] += from[i] */
+void pare_sum_singles(const float *from, float *to, int64_t count);
+
 /* Bytes of the room for values of so many bytes; of one process, and what a rank takes beyond that. */
 uint64_t pare_shard_sums_bytes(const pare_shards *shards, uint64_t values);
 uint64_t pare_shard_sums_more_bytes(const pare_shards *shards, uint64_t values);

@@ -1,5 +1,5 @@
 #include "train/run.h"
-#include "support/file.h"
+#include "checkpoint/state_file.h"
 #include "support/progress.h"
 
 #include <math.h>
@@ -64,7 +64,9 @@ static pare_status go_on(pare_trainer *trainer, const pare_training_run *run) {
 }
 
 pare_status pare_training_run_steps(pare_trainer *trainer, const pare_training_run *run) {
-    if (run->state && pare_file_exists(run->state)) PARE_TRY(pare_trainer_load(trainer, run->state, run->key));
+    bool there = false;
+    if (run->state) PARE_TRY(pare_state_there(run->state, &there));
+    if (there) PARE_TRY(pare_trainer_load(trainer, run->state, run->key));
     pare_status status = go_on(trainer, run);
     if (status == PARE_INTERRUPTED && run->state) {
         PARE_TRY(save(trainer, run));

@@ -73,11 +73,12 @@ static pare_status measure_pass(const pare_trained *trained, const pare_trainer_
     return pare_pass_measure(trained->model, trained->backend, shape, memory);
 }
 
-/* The whole batch if it fits, else the largest equal parts of it that do: every part is a sweep over all weights. */
+/* As much as is summed up at a time if it fits, else the largest equal parts of it that do: every part is a sweep over
+ * all weights. */
 static pare_status choose_shape(const pare_trained *trained, const pare_batches_options *batches,
                                 const pare_trainer_options *options, pare_pass_shape *shape, pare_pass_memory *memory) {
     for (int64_t parts = 1, last = 0;; parts++) {
-        int64_t sequences = ((int64_t)batches->batch + parts - 1) / parts;
+        int64_t sequences = (pare_trainer_sequences(batches) + parts - 1) / parts;
         if (sequences == last) continue;
         last = sequences;
         *shape = shape_for(trained, batches, options, sequences);
@@ -155,6 +156,7 @@ static pare_status allocate(pare_trainer *trainer) {
     PARE_TRY(pare_adamw_new(count, o->beta1, o->beta2, o->epsilon, o->weight_decay, &trainer->optimizer));
     if (pare_batches_validation(trainer->batches))
         PARE_TRY(pare_alloc(&trainer->best, count, sizeof(float), "the best weights so far"));
+    PARE_TRY(pare_trainer_sum_new(trainer));
     PARE_TRY(choose_shape(trainer->trained, pare_batches_options_of(trainer->batches), o, &shape, &memory));
     return pare_trainer_shape(trainer, &shape);
 }
@@ -182,6 +184,7 @@ void pare_trainer_free(pare_trainer *trainer) {
     pare_trainer_free_passes(trainer);
     pare_adamw_free(&trainer->optimizer);
     pare_free(trainer->best);
+    pare_free(trainer->sum);
     pare_free(trainer->curve.list);
     *trainer = (pare_trainer){0};
 }
@@ -222,33 +225,6 @@ static pare_status fail_step(const pare_trainer *trainer, const char *what, doub
                      what, value, (unsigned long long)trainer->steps_done + 1, rate);
 }
 
-/* Adds a part's gradients, and what it gives to the mean loss of the whole batch. */
-static pare_status add_part(pare_trainer *trainer, const pare_batch *part, int64_t first, double *loss) {
-    pare_trained *trained = trainer->trained;
-    double share = 0.0;
-    if (!part->predictions) return PARE_OK;
-    if (trained->adapters) {
-        trained->adapters->draw = trainer->steps_done;
-        trained->adapters->first_sequence = (uint64_t)first;
-    }
-    pare_trainer_arrange(trainer, part);
-    PARE_TRY(pare_pass_gradient(trainer->pass, &trained->source, part->ids, trained->sink, &share));
-    *loss += share;
-    return PARE_OK;
-}
-
-static pare_status gradient_of(pare_trainer *trainer, const pare_batch *whole, double *loss) {
-    memset(trainer->trained->gradient, 0, trainer->trained->count * sizeof(float));
-    *loss = 0.0;
-    for (int64_t first = 0, count; first < whole->sequences; first += count) {
-        pare_batch part;
-        count = pare_trainer_fitting(trainer, whole->lengths[first], whole->sequences - first);
-        PARE_TRY(pare_batches_part(trainer->batches, whole, first, count, &part));
-        PARE_TRY(add_part(trainer, &part, first, loss));
-    }
-    return PARE_OK;
-}
-
 pare_status pare_trainer_step(pare_trainer *trainer) {
     const pare_trainer_options *o = trainer->options;
     pare_trained *trained = trainer->trained;
@@ -257,7 +233,7 @@ pare_status pare_trainer_step(pare_trainer *trainer) {
     pare_batch batch;
     PARE_TRY(pare_curve_room(&trainer->curve, trainer->curve.count + 1));
     PARE_TRY(pare_batches_step(trainer->batches, step, &batch));
-    pare_status status = gradient_of(trainer, &batch, &loss);
+    pare_status status = pare_trainer_gradient(trainer, &batch, &loss);
     if (status == PARE_NUMERIC_ERROR || (status == PARE_OK && !isfinite(loss)))
         return fail_step(trainer, "loss", NAN, rate);
     PARE_TRY(status);

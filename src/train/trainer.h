@@ -52,6 +52,7 @@ typedef struct pare_trainer {
     pare_model_teacher *teacher; /* or NULL */
     pare_cached_teacher *cached; /* in its place; or NULL */
     pare_adamw optimizer;
+    float *sum; /* of the shards so far, this rank's slice of it; NULL: a batch is one shard */
     pare_curve curve;
     float
         *best; /* [count] the values with the lowest validation loss so far, or NULL: there are no held-out examples */
@@ -69,8 +70,11 @@ void pare_trainer_free(pare_trainer *trainer);
 /* Those of the student and the teacher alone, after the last step. */
 void pare_trainer_free_passes(pare_trainer *trainer);
 
+/* Whether batches may be of more than one shard (trainer_sum.c), whose sums take a float for every number beside the
+ * gradient. */
+bool pare_trainer_sums(const pare_batches_options *batches);
 /* Bytes that the trainer's pass would hold, for the memory plan; fails if not even one sequence fits. It takes a whole
- * batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
+ * shard of a batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
 pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches_options *batches,
                                  const pare_trainer_options *options, pare_pass_memory *out);
 /* What all steps have to do, of so many sequences of so many tokens each. */
@@ -91,8 +95,8 @@ double pare_trainer_seconds(const pare_trainer *trainer);
 
 /* trainer_state.c: the whole state as one file, which appears at one stroke. key: SHA-256 text of what the run depends
  * on; a file of another key, or a damaged one, is refused with what to do. Loaded and run on, a run ends with the same
- * bits as one that was never stopped: the parts that its batches go through a pass in are those of the file, too. After
- * a load that failed the trainer may only be freed. */
+ * bits as one that was never stopped, by any number of ranks, of which the first has the file: the parts that its
+ * batches go through a pass in are those of the file, too. After a load that failed the trainer may only be freed. */
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key);
 pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key);
 

@@ -1,4 +1,5 @@
-/* Shared by the parts of the trainer: trainer.c (steps), trainer_validate.c and trainer_state.c (checkpoints). */
+/* Shared by the parts of the trainer: trainer.c (steps), trainer_sum.c (gradients), trainer_validate.c and
+ * trainer_state.c (checkpoints). */
 #ifndef PARE_TRAIN_TRAINER_INTERNAL_H
 #define PARE_TRAIN_TRAINER_INTERNAL_H
 
@@ -13,6 +14,13 @@ pare_status pare_curve_room(pare_curve *curve, size_t count);
 /* How many of the `left` sequences of a batch, of which the first and longest has `longest` tokens, go through the pass
  * at a time: as many as its tokens hold. */
 int64_t pare_trainer_fitting(const pare_trainer *trainer, int64_t longest, int64_t left);
+
+/* Sequences of the largest shard of a batch. */
+int64_t pare_trainer_sequences(const pare_batches_options *batches);
+/* trainer->sum. */
+pare_status pare_trainer_sum_new(pare_trainer *trainer);
+/* Of a whole batch: trained->gradient, and the mean loss; on all ranks. */
+pare_status pare_trainer_gradient(pare_trainer *trainer, const pare_batch *whole, double *loss);
 
 /* Makes the pass take that batch next. */
 void pare_trainer_arrange(pare_trainer *trainer, const pare_batch *batch);

@@ -9,6 +9,7 @@
 #include "checkpoint/sealed.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/text_stream.h"
 #include "train/trainer_internal.h"
 
@@ -104,6 +105,7 @@ static pare_status save_context(const pare_trainer *trainer, char **text, size_t
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
     char *context;
     size_t context_bytes;
+    if (pare_peer_rank()) return PARE_OK;
     pare_status status = save_context(trainer, &context, &context_bytes);
     if (status == PARE_OK) {
         head h = head_of(trainer, key, context_bytes);
@@ -189,16 +191,7 @@ static pare_status take_context(pare_trainer *trainer, const pare_mapping *file,
     return status == PARE_FORMAT_ERROR ? damaged(file->path) : status; /* the context does not know the file */
 }
 
-static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, const head *h) {
-    size_t bytes = h->count * sizeof(float);
-    const unsigned char *at = file->data + sizeof *h;
-    float *const numbers[] = {trainer->trained->value, trainer->optimizer.first, trainer->optimizer.second,
-                              trainer->best};
-    PARE_TRY(pare_curve_room(&trainer->curve, h->points));
-    for (size_t i = 0; i < 3 + h->has_best; i++, at += bytes)
-        memcpy(numbers[i], at, bytes);
-    if (h->points) memcpy(trainer->curve.list, at, h->points * sizeof(pare_curve_point));
-    at += h->points * sizeof(pare_curve_point);
+static void take_counts(pare_trainer *trainer, const head *h) {
     trainer->curve.count = h->points;
     trainer->optimizer.steps = h->optimizer_steps;
     trainer->steps_done = h->steps_done;
@@ -211,17 +204,46 @@ static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, c
     trainer->first_taught = h->first_taught;
     trainer->best_taught = h->best_taught;
     trainer->seconds_before += h->seconds;
-    PARE_TRY(take_context(trainer, file, at, h->context_bytes));
+}
+
+/* What the first rank's file has goes to all. file: NULL on others. */
+static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, const head *h) {
+    PARE_TRY(pare_curve_room(&trainer->curve, h->points));
+    const size_t bytes = h->count * sizeof(float);
+    const struct {
+        void *to;
+        size_t bytes;
+    } parts[] = {{trainer->trained->value, bytes},
+                 {trainer->optimizer.first, bytes},
+                 {trainer->optimizer.second, bytes},
+                 {trainer->best, h->has_best ? bytes : 0},
+                 {trainer->curve.list, h->points * sizeof(pare_curve_point)}};
+    const unsigned char *at = file ? file->data + sizeof *h : NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!parts[i].bytes) continue;
+        if (at) memcpy(parts[i].to, at, parts[i].bytes);
+        if (at) at += parts[i].bytes;
+        PARE_TRY(pare_peer_broadcast(parts[i].to, parts[i].bytes, 0));
+    }
+    take_counts(trainer, h);
+    if (file) PARE_TRY(take_context(trainer, file, at, h->context_bytes));
     return trainer->trained->refresh(trainer->trained);
+}
+
+/* The part of all ranks; file: NULL where there is none. */
+static pare_status take(pare_trainer *trainer, const pare_mapping *file, head *h) {
+    PARE_TRY(pare_peer_broadcast(h, sizeof *h, 0));
+    PARE_TRY(take_shape(trainer, h));
+    return take_state(trainer, file, h);
 }
 
 pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key) {
     pare_mapping file;
     head h;
+    if (pare_peer_rank()) return take(trainer, NULL, &h);
     PARE_TRY(pare_mapping_open(path, &file));
     pare_status status = check_file(trainer, &file, key, &h);
-    if (status == PARE_OK) status = take_shape(trainer, &h);
-    if (status == PARE_OK) status = take_state(trainer, &file, &h);
+    if (status == PARE_OK) status = take(trainer, &file, &h);
     pare_mapping_close(&file);
     return status;
 }

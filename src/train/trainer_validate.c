@@ -1,3 +1,5 @@
+#include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "train/trainer_internal.h"
 
@@ -12,38 +14,63 @@ static pare_status take_held_out(pare_trainer *trainer, uint64_t first, pare_bat
     return pare_batches_held_out(trainer->batches, first, (uint64_t)count, out);
 }
 
-static void add_taught(pare_taught *sums, pare_taught part) {
-    sums->ce += part.ce;
-    sums->kl += part.kl;
-    sums->same += part.same;
-    sums->known += part.known;
+/* Sums over the held-out sequences that are in the pass at a time; each is one rank's. */
+typedef struct held_part {
+    double loss, ce, kl, same, known;
+} held_part;
+
+enum { PART_VALUES = sizeof(held_part) / sizeof(double) };
+
+static pare_status measure_part(pare_trainer *trainer, const pare_batch *batch, held_part *out) {
+    const pare_source *source = &trainer->trained->source;
+    pare_trainer_arrange(trainer, batch);
+    PARE_TRY(pare_pass_forward(trainer->pass, source, batch->ids, batch->sequences));
+    PARE_TRY(pare_pass_loss(trainer->pass, source, NULL, &out->loss));
+    pare_taught taught = pare_pass_taught(trainer->pass);
+    *out = (held_part){out->loss, taught.ce, taught.kl, taught.same, taught.known};
+    return PARE_OK;
+}
+
+/* parts: [total] at most; those of other ranks are negative zeros. */
+static pare_status measure_parts(pare_trainer *trainer, uint64_t total, held_part *parts, size_t *count,
+                                 uint64_t *predictions) {
+    *count = 0;
+    for (uint64_t first = 0; first < total; ++*count) {
+        pare_batch batch;
+        held_part *part = &parts[*count];
+        PARE_TRY(pare_progress_report(trainer->runtime, "validating", first, total));
+        PARE_TRY(take_held_out(trainer, first, &batch));
+        *part = (held_part){-0.0, -0.0, -0.0, -0.0, -0.0};
+        if (*count % (size_t)pare_peer_count() == (size_t)pare_peer_rank())
+            PARE_TRY(measure_part(trainer, &batch, part));
+        *predictions += batch.predictions;
+        first += (uint64_t)batch.sequences;
+    }
+    return pare_peer_reduce((double *)parts, *count * PART_VALUES);
 }
 
 /* *taught: means as well. */
 static pare_status mean_loss(pare_trainer *trainer, double *loss, pare_taught *taught) {
-    const pare_source *source = &trainer->trained->source;
     uint64_t total = pare_batches_validation(trainer->batches), predictions = 0;
-    double sum = 0.0;
-    *taught = (pare_taught){0};
-    for (uint64_t first = 0; first < total;) {
-        pare_batch batch;
-        double part;
-        PARE_TRY(pare_progress_report(trainer->runtime, "validating", first, total));
-        PARE_TRY(take_held_out(trainer, first, &batch));
-        pare_trainer_arrange(trainer, &batch);
-        PARE_TRY(pare_pass_forward(trainer->pass, source, batch.ids, batch.sequences));
-        PARE_TRY(pare_pass_loss(trainer->pass, source, NULL, &part));
-        sum += part;
-        add_taught(taught, pare_pass_taught(trainer->pass));
-        predictions += batch.predictions;
-        first += (uint64_t)batch.sequences;
+    held_part *parts, sum = {0};
+    size_t count;
+    PARE_TRY(pare_alloc(&parts, total, sizeof *parts, "losses of held-out examples"));
+    pare_status status = measure_parts(trainer, total, parts, &count, &predictions);
+    for (size_t i = 0; status == PARE_OK && i < count; i++) {
+        sum.loss += parts[i].loss;
+        sum.ce += parts[i].ce;
+        sum.kl += parts[i].kl;
+        sum.same += parts[i].same;
+        sum.known += parts[i].known;
     }
+    pare_free(parts);
+    PARE_TRY(status);
     double n = predictions ? (double)predictions : (double)NAN;
-    *loss = sum / n;
-    *taught = (pare_taught){.ce = taught->known > 0.0 ? taught->ce / taught->known : (double)NAN,
-                            .kl = taught->kl / n,
-                            .same = taught->same / n,
-                            .known = taught->known};
+    *loss = sum.loss / n;
+    *taught = (pare_taught){.ce = sum.known > 0.0 ? sum.ce / sum.known : (double)NAN,
+                            .kl = sum.kl / n,
+                            .same = sum.same / n,
+                            .known = sum.known};
     return pare_progress_report(trainer->runtime, "validating", total, total);
 }
 

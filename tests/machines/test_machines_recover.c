@@ -1,0 +1,139 @@
+/* pare recover under mpirun: the model of one process, to the last byte, for any number of ranks. */
+#include "prune_place.h"
+
+#include <jansson.h>
+
+/* 80 rows, of which 64 are a batch of more than one shard. */
+static int set_up_rows(void **state) {
+    char rows[300];
+    set_up(state);
+    const place *p = *state;
+    ranks_join(rows, sizeof rows, p->folder, "rows.jsonl");
+    FILE *file = fopen(rows, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 80; i++) {
+        fputs("{\"text\": \"", file);
+        for (int k = 0; k < 6 + i % 7; k++)
+            fprintf(file, "The little dog number %d went home. ", (i * k) * (i * k) % 977);
+        fputs("\"}\n", file);
+    }
+    fclose(file);
+    return 0;
+}
+
+static pid_t start(const place *p, const char *ranks, const char *const *words, int output, FILE *out, FILE *err) {
+    char rows[300];
+    ranks_join(rows, sizeof rows, p->folder, "rows.jsonl");
+    const char *command[PROGRAM_WORDS] = {PARE_PROGRAM, "recover",   model,     "-o",     p->output[output], "--data",
+                                          rows,         "--threads", "1",       "--json", "--quiet",         "--force",
+                                          "--cutoff",   "64",        "--batch", "64"};
+    size_t count = 0;
+    while (command[count])
+        count++;
+    while (*words)
+        command[count++] = *words++;
+    if (!ranks) return program_start(command + 1, fileno(out), fileno(err), NULL);
+    return ranks_start((const char *const[]){"-n", ranks, NULL}, command, out, err);
+}
+
+/* ranks NULL: without a launcher. */
+static program_result recover(const place *p, const char *ranks, const char *const *words, int output) {
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    int code = program_wait(start(p, ranks, words, output, out, err), PROGRAM_SECONDS);
+    return (program_result){code, program_captured(out), program_captured(err)};
+}
+
+/* What is told of losses and of texts. */
+static json_t *numbers_of(program_result *result) {
+    if (result->code) fprintf(stderr, "%s\n", result->err);
+    assert_int_equal(result->code, 0);
+    json_t *document = json_loads(result->out, 0, NULL);
+    assert_non_null(document);
+    json_t *kept = json_pack("{sOsO?}", "validation", json_object_get(document, "validation"), "texts",
+                             json_object_get(document, "texts"));
+    assert_non_null(kept);
+    json_decref(document);
+    program_result_free(result);
+    return kept;
+}
+
+static void expect_same(const place *p, const char *ranks, const char *const *words) {
+    program_result one = recover(p, NULL, words, 0), several = recover(p, ranks, words, 1);
+    assert_string_equal(several.err, "");
+    json_t *expected = numbers_of(&one), *found = numbers_of(&several);
+    assert_true(json_equal(expected, found));
+    bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
+    assert_int_equal(alone.count, other.count);
+    assert_memory_equal(alone.data, other.data, alone.count);
+    json_decref(expected);
+    json_decref(found);
+    free(alone.data);
+    free(other.data);
+}
+
+#define SAME(p, ranks, ...) expect_same(p, ranks, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_factors(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, "3", "--steps", "1", "--val", "12", "--text", p->text, "--window", "64", "--max-windows", "8");
+}
+
+static void test_all_weights(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, "2", "--full", "--steps", "1", "--val", "12");
+}
+
+/* A launcher that is told to end saves; one process goes on. */
+static void test_resume(void **state) {
+    const place *p = *state;
+    const char *const words[] = {"--steps", "2", "--val", "12", "--resume", "--save-every", "1", NULL};
+    char kept[300];
+    if (!ranks_there()) skip();
+    tiny_remove(p->output[1]);
+    snprintf(kept, sizeof kept, "%s.progress/training.state", p->output[1]);
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    pid_t mpirun = start(p, "2", words, 1, out, err), last = ranks_newest(mpirun, 2);
+    for (int look = 0; access(kept, F_OK) != 0 && look < 60000; look++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(kill(last, SIGSTOP) | kill(mpirun, SIGTERM), 0);
+    assert_int_not_equal(program_wait(mpirun, PROGRAM_SECONDS), 0);
+    char *said = program_captured(err);
+    assert_int_equal(ranks_count(said, "the progress is kept in "), 1);
+    assert_int_equal(access(kept, F_OK), 0);
+    free(said);
+    fclose(out);
+    program_result rest = recover(p, NULL, words, 1), whole = recover(p, NULL, words, 0);
+    json_t *found = numbers_of(&rest), *expected = numbers_of(&whole);
+    assert_true(json_equal(expected, found));
+    bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
+    assert_int_equal(alone.count, other.count);
+    assert_memory_equal(alone.data, other.data, alone.count);
+    json_decref(expected);
+    json_decref(found);
+    free(alone.data);
+    free(other.data);
+}
+
+static void test_not_spread(void **state) {
+    const place *p = *state;
+    char cache[300];
+    if (!ranks_there()) skip();
+    ranks_join(cache, sizeof cache, p->folder, "cache");
+    tiny_remove(p->output[1]);
+    program_result result = recover(
+        p, "2", (const char *const[]){"--steps", "1", "--teacher", p->output[0], "--teacher-cache", cache, NULL}, 1);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "--teacher-cache is not spread over ranks"), 1);
+    assert_int_equal(access(p->output[1], F_OK), -1);
+    program_result_free(&result);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_factors), cmocka_unit_test(test_all_weights),
+                                       cmocka_unit_test(test_resume), cmocka_unit_test(test_not_spread)};
+    return cmocka_run_group_tests(tests, set_up_rows, tear_down);
+}
