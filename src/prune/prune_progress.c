@@ -1,4 +1,5 @@
 #include "prune/prune_progress.h"
+#include "checkpoint/durable.h"
 #include "checkpoint/temporary.h"
 #include "model/patches.h"
 #include "prune/prune_job.h"
@@ -80,14 +81,28 @@ static bool is_own(const char *name, bool record) {
     return false;
 }
 
-/* Removes what pare keeps there, but for `except`; what else lies in the folder stays. */
-static void sweep_folder(const char *folder, const char *except) {
+/* What goes on from other files. */
+static bool leans(const char *name) {
+    static const char record[] = "progress.json", states[] = "states";
+    size_t length = strlen(name), end = sizeof states - 1;
+    return strcmp(name, record) == 0 || (length > end && strcmp(name + length - end, states) == 0);
+}
+
+static void sweep(const char *folder, const char *except, bool leaning) {
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        bool stays = except && strcmp(entry->d_name, except) == 0;
+        bool stays = (except && strcmp(entry->d_name, except) == 0) || leans(entry->d_name) != leaning;
         if (is_own(entry->d_name, !except) && !stays) pare_folder_remove_at(dirfd(directory), entry->d_name);
     }
     if (directory) closedir(directory);
+}
+
+/* Removes what pare keeps there, but for `except`; what else lies in the folder stays. A run that is killed meanwhile
+ * leaves nothing that goes on from what is gone. */
+static void sweep_folder(const char *folder, const char *except) {
+    sweep(folder, except, true);
+    pare_durable_sync_folder(folder); /* as far as it can be */
+    sweep(folder, except, false);
 }
 
 static char *round_folder(const pare_prune_progress *progress, uint32_t rounds_done) {
