@@ -31,7 +31,6 @@ static inline void ranks_environment(void) {
     setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
     setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1);
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
-    setenv("OMPI_MCA_odls_base_sigkill_timeout", "5", 1); /* a second, as it is, is short on a busy machine */
     setenv("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe", 1);
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 }

@@ -3,6 +3,8 @@
  * (tests/CMakeLists.txt). */
 #include "prune/resume_run.h"
 
+#include <errno.h>
+
 int __real_unlinkat(int folder, const char *path, int flags);
 int __wrap_unlinkat(int folder, const char *path, int flags);
 
