@@ -11,6 +11,9 @@
  * the others. */
 enum { PATIENCE = 2 };
 
+/* In nanoseconds: launchers that are told to end all ranks may not pass on what one has just said. */
+enum { TO_BE_HEARD = 300000000 };
+
 static void follow(void) {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null >= 0) dup2(null, STDOUT_FILENO);
@@ -50,6 +53,7 @@ int pare_ranks_leave(int code) {
         if (nanosleep(&(struct timespec){.tv_sec = PATIENCE}, NULL) != 0) return code; /* told to end meanwhile */
         dprintf(STDERR_FILENO, "pare: rank %d on %s: %s\n", rank, pare_machines_host(), pare_terminal_kept());
     }
+    if (pare_machines_count() > 1) nanosleep(&(struct timespec){.tv_nsec = TO_BE_HEARD}, NULL);
     pare_machines_abort(code);
     return code;
 }

@@ -70,6 +70,11 @@ static inline int ranks_count(const char *text, const char *part) {
     return count;
 }
 
+/* Once, and no more. */
+static inline void ranks_expect_said(const char *text, const char *part) {
+    if (ranks_count(text, part) != 1) fail_msg("\"%s\" is not said once in: %s", part, text);
+}
+
 static inline void ranks_join(char *out, size_t size, const char *folder, const char *name) {
     snprintf(out, size, "%s/%s", folder, name);
 }

@@ -102,7 +102,7 @@ static void test_resume(void **state) {
     assert_int_equal(kill(last, SIGSTOP) | kill(mpirun, SIGTERM), 0);
     assert_int_not_equal(program_wait(mpirun, PROGRAM_SECONDS), 0);
     char *said = program_captured(err);
-    if (ranks_count(said, "the progress is kept in ") != 1) fail_msg("%s", said);
+    ranks_expect_said(said, "the progress is kept in ");
     assert_int_equal(access(kept, F_OK), 0);
     free(said);
     fclose(out);
@@ -127,7 +127,7 @@ static void test_not_spread(void **state) {
     program_result result = recover(
         p, "2", (const char *const[]){"--steps", "1", "--teacher", p->output[0], "--teacher-cache", cache, NULL}, 1);
     assert_int_not_equal(result.code, 0);
-    if (ranks_count(result.err, "--teacher-cache is not spread over ranks") != 1) fail_msg("%s", result.err);
+    ranks_expect_said(result.err, "--teacher-cache is not spread over ranks");
     assert_int_equal(access(p->output[1], F_OK), -1);
     program_result_free(&result);
 }
