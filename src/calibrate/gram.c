@@ -5,7 +5,7 @@
 /* Rows of a product: of a wide matrix, little more than its lower triangle is multiplied. */
 enum { BLOCK = 512 };
 
-pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum) {
+pare_status pare_gram_add_lower(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum) {
     int64_t width = inputs->width, step = inputs->by_feature ? inputs->tokens : 1;
     for (int64_t row = 0; row < width; row += BLOCK) {
         int64_t count = pare_smaller(width - row, BLOCK);
@@ -22,7 +22,16 @@ pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs
                              .ldc = width};
         PARE_TRY(backend->operations->matmul(backend, &shape, rows, inputs->x, sum + row * width));
     }
+    return PARE_OK;
+}
+
+void pare_gram_mirror(float *sum, int64_t width) {
     if (width > BLOCK) pare_mirror_float(sum, width, width);
+}
+
+pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum) {
+    PARE_TRY(pare_gram_add_lower(backend, inputs, first, sum));
+    pare_gram_mirror(sum, inputs->width);
     return PARE_OK;
 }
 

@@ -17,6 +17,11 @@ typedef struct pare_inputs {
  * sum of their absolute values, in practice by sqrt(n) of that. */
 pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum);
 
+/* Its two halves, for sums that nobody reads before the last tokens are in: the lower triangle alone, and then the
+ * upper one once. */
+pare_status pare_gram_add_lower(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum);
+void pare_gram_mirror(float *sum, int64_t width);
+
 /* Of all micro-batches together. */
 double pare_gram_operations(double tokens, double width);
 

@@ -98,9 +98,11 @@ static pare_status add(pare_fisher_gathering *g, uint32_t layer, pare_role role,
         const pare_inputs inputs = {g->operand, n, rows, gradient->by_feature};
         scale_tokens(gradient, first, n, g->scale, g->scaled);
         backend->operations->to_operand(backend, g->scaled, n * rows, g->operand);
-        PARE_TRY(pare_gram_add(backend, &inputs, first_token + first == 0, room->full));
+        PARE_TRY(pare_gram_add_lower(backend, &inputs, first_token + first == 0, room->full));
     }
-    return first_token + gradient->tokens == g->tokens ? pare_fisher_share(g, role, id, rows) : PARE_OK;
+    if (first_token + gradient->tokens < g->tokens) return PARE_OK;
+    if (g->out->full[id]) pare_gram_mirror(room->full, rows);
+    return pare_fisher_share(g, role, id, rows);
 }
 
 /* The residual stream, which is the output of Down or O, is there in fp32: what operands it becomes is decided here. */

@@ -23,6 +23,7 @@ typedef struct pare_obs_update {
  * do not depend on the number of threads but through OpenBLAS's products. PARE_NUMERIC_ERROR if a weight is not
  * finite. */
 pare_status pare_obs_update_run(const pare_obs_update *update, float *weights, pare_element_mask *mask, double *loss);
+
 /* From so many weights on the error need not be measured. */
 enum { PARE_OBS_UPDATE_MANY = 1 << 16 };
 

@@ -37,15 +37,15 @@ def case(name):
                 "dots": digits(flat @ counted(stream("logits"), 0, V)), "factors": [[key, shape] for key, shape in sorted(shapes.items())]}
 
 
-def main():
+def write_cases(out, names, case):
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
     compact = {"ensure_ascii": False, "separators": (",", ":")}
-    with open(sys.argv[1] if len(sys.argv) > 1 else OUT, "w", encoding="utf-8", newline="\n") as f:
+    with open(sys.argv[1] if len(sys.argv) > 1 else out, "w", encoding="utf-8", newline="\n") as f:
         f.write(f'{{"rank":{RANK},"alpha":{ALPHA},"cases":[\n')
-        f.write(",\n".join(json.dumps(case(name), **compact) for name in NAMES) + "]}\n")
+        f.write(",\n".join(json.dumps(case(name), **compact) for name in names) + "]}\n")
 
 
 if __name__ == "__main__":
-    main()
+    write_cases(OUT, NAMES, case)

@@ -2,17 +2,15 @@
 attention and beside all parameters of experts (target_parameters): expert_adapters.py [OUT].
 
 As adapters.py; of each factor also the product of the loss's gradient with the numbers of stream(name), and its length."""
-import json
 import os
-import sys
 import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 import torch
-import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
+from adapters import ALPHA, RANK, write_cases
 from family_cases import V
 from families import IDS, build, digits, everything_double, logits_of, stream, weight
 from importance import counted
@@ -20,7 +18,6 @@ from importance import counted
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_adapters.json")
 NAMES = ["mixtral", "qwen2_moe every second layer", "olmoe", "granitemoe", "glm4_moe", "gpt_oss", "deepseek_v2",
          "deepseek_v2 groups, straight queries", "deepseek_v3", "glm4_moe_lite"]
-RANK, ALPHA = 3, 6
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj")
 PARAMETERS = ("experts.gate_up_proj", "experts.down_proj", "gate_proj.weight", "up_proj.weight", "down_proj.weight")
 
@@ -56,15 +53,5 @@ def case(name):
                 "dots": digits(flat @ counted(stream("logits"), 0, V)), "factors": rows}
 
 
-def main():
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    compact = {"ensure_ascii": False, "separators": (",", ":")}
-    with open(sys.argv[1] if len(sys.argv) > 1 else OUT, "w", encoding="utf-8", newline="\n") as f:
-        f.write(f'{{"rank":{RANK},"alpha":{ALPHA},"cases":[\n')
-        f.write(",\n".join(json.dumps(case(name), **compact) for name in NAMES) + "]}\n")
-
-
 if __name__ == "__main__":
-    main()
+    write_cases(OUT, NAMES, case)

@@ -125,4 +125,28 @@ static inline void check_merged(const adapters *a, const json_t *one, const fami
     check_error(one, "the merged model", error);
 }
 
+/* What else a case is to hold. */
+typedef void (*adapter_check)(const adapters *a, const json_t *one, const family_model *m, const char *folder,
+                              const pare_trained *lora);
+
+/* Beside every model and merged into it, an adapter of PEFT's does what it does there. more: NULL, or asked of each. */
+static inline void check_adapters_of_peft(const adapters *a, adapter_check more) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(a->cases, i, one) {
+        family_model m = open_case(a, one);
+        char *folder = write_adapter(a, one, "{}", "{}");
+        pare_lora_options options;
+        pare_trained *lora;
+        expect(pare_lora_read_adapter(m.model, a->backend, folder, &options, &lora), PARE_OK, "");
+        assert_true(error_of(a, one, m.model, NULL) > 0.01);
+        check_error(one, "the adapter", error_of(a, one, m.model, lora->adapters));
+        check_merged(a, one, &m, folder);
+        if (more) more(a, one, &m, folder, lora);
+        pare_trained_free(lora);
+        remove_folder(folder);
+        family_close(&m);
+    }
+}
+
 #endif

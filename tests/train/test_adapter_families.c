@@ -10,22 +10,7 @@ static int setup(void **state) {
 }
 
 static void adapters_of_peft_do_what_they_do_there(void **state) {
-    const adapters *a = *state;
-    size_t i;
-    json_t *one;
-    json_array_foreach(a->cases, i, one) {
-        family_model m = open_case(a, one);
-        char *folder = write_adapter(a, one, "{}", "{}");
-        pare_lora_options options;
-        pare_trained *lora;
-        expect(pare_lora_read_adapter(m.model, a->backend, folder, &options, &lora), PARE_OK, "");
-        assert_true(error_of(a, one, m.model, NULL) > 0.01);
-        check_error(one, "the adapter", error_of(a, one, m.model, lora->adapters));
-        check_merged(a, one, &m, folder);
-        pare_trained_free(lora);
-        remove_folder(folder);
-        family_close(&m);
-    }
+    check_adapters_of_peft(*state, NULL);
 }
 
 /* peft's names; its shapes, but for the ranks of fused modules, which the file must say. */

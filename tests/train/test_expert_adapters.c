@@ -121,25 +121,14 @@ static void check_gradients(const adapters *a, const json_t *one, const family_m
     }
 }
 
+static void check_experts(const adapters *a, const json_t *one, const family_model *m, const char *folder,
+                          const pare_trained *lora) {
+    merge_in(a, one, m, folder, PARE_COMPUTE_BF16, NULL); /* which sends some tokens to other experts */
+    check_gradients(a, one, m, lora);
+}
+
 static void parameters_of_peft_do_what_they_do_there(void **state) {
-    const adapters *a = *state;
-    size_t i;
-    json_t *one;
-    json_array_foreach(a->cases, i, one) {
-        family_model m = open_case(a, one);
-        char *folder = write_adapter(a, one, "{}", "{}");
-        pare_lora_options options;
-        pare_trained *lora;
-        expect(pare_lora_read_adapter(m.model, a->backend, folder, &options, &lora), PARE_OK, "");
-        assert_true(error_of(a, one, m.model, NULL) > 0.01);
-        check_error(one, "the adapter", error_of(a, one, m.model, lora->adapters));
-        check_merged(a, one, &m, folder);
-        merge_in(a, one, &m, folder, PARE_COMPUTE_BF16, NULL); /* which sends some tokens to other experts */
-        check_gradients(a, one, &m, lora);
-        pare_trained_free(lora);
-        remove_folder(folder);
-        family_close(&m);
-    }
+    check_adapters_of_peft(*state, check_experts);
 }
 
 /* PEFT's names and shapes, twice the rank for gate and up together, which the config says; nothing lost on the way. */
