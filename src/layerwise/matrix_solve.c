@@ -65,7 +65,7 @@ static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t colum
 }
 
 static pare_work fit_work(const pare_recipe *recipe, int64_t rows, int64_t columns) {
-    return pare_masked_cg_work(false, rows, columns, recipe->element.cg_iterations);
+    return pare_masked_cg_work(false, false, rows, columns, recipe->element.cg_iterations);
 }
 
 static bool alternating_chooses(const pare_matrix_job *m) {
@@ -103,11 +103,13 @@ static pare_status alternate(pare_matrix_job *m, bool choose) {
 }
 
 /* The same three in the metric of the loss: what the recipe says of it. */
-static pare_kronecker kronecker_of(const pare_recipe *recipe, const pare_element_target *choose) {
+static pare_kronecker kronecker_of(const pare_weights_job *job, const pare_element_target *choose) {
+    const pare_recipe *recipe = job->recipe;
     const pare_element_recipe *e = &recipe->element;
     bool sweeps = pare_compensation_has(recipe->compensation, PARE_TRAIT_SWEEPS);
     bool alternates = pare_compensation_has(recipe->compensation, PARE_TRAIT_ALTERNATES);
-    return (pare_kronecker){.damping = recipe->damping,
+    return (pare_kronecker){.backend = job->source->backend,
+                            .damping = recipe->damping,
                             .fisher_damping = e->fisher_damping,
                             .choose = choose,
                             .sweep = sweeps,
@@ -122,7 +124,7 @@ static pare_kronecker kronecker_of(const pare_recipe *recipe, const pare_element
 static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
     const pare_linear_fisher *fisher = m->w->job->fisher;
     pare_kronecker_result result;
-    pare_kronecker options = kronecker_of(m->w->job->recipe, choose ? &m->target : NULL);
+    pare_kronecker options = kronecker_of(m->w->job, choose ? &m->target : NULL);
     options.gram = m->place.inputs->gram;
     options.fisher = fisher->full[m->place.id];
     options.fisher_diagonal = fisher->diagonal[m->place.id];
@@ -162,9 +164,7 @@ pare_status pare_matrix_solve(pare_matrix_job *m, bool choose) {
 
 /* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
 static uint64_t metric_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
-    pare_kronecker options = pare_kronecker_defaults;
-    options.sweep = pare_compensation_has(job->recipe->compensation, PARE_TRAIT_SWEEPS);
-    options.slab = job->recipe->element.slab;
+    pare_kronecker options = kronecker_of(job, NULL);
     return pare_kronecker_bytes(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
 }
 
@@ -182,6 +182,6 @@ pare_work pare_solver_work(const pare_weights_job *job, int64_t rows, int64_t co
     bool refits = pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
     if (!pare_recipe_feels_outputs(recipe) || !refits)
         return repair->work ? repair->work(recipe, rows, columns) : (pare_work){{0}};
-    pare_kronecker options = kronecker_of(recipe, recipe->element.refinement ? NULL : &some);
+    pare_kronecker options = kronecker_of(job, recipe->element.refinement ? NULL : &some);
     return pare_kronecker_work(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
 }

@@ -35,7 +35,7 @@ uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
 /* An inverse, a product in every iteration, the mask as long as it is chosen, conjugate gradients, and two errors. */
 pare_work pare_admm_work(const pare_admm *admm, int64_t rows, int64_t columns) {
     double m = (double)rows, n = (double)columns, iterations = (double)admm->iterations;
-    pare_work total = pare_masked_cg_work(false, rows, columns, admm->refine),
+    pare_work total = pare_masked_cg_work(false, false, rows, columns, admm->refine),
               error = pare_layer_error_work(rows, columns);
     pare_work_add(&total, &error, 2.0);
     total.amount[PARE_WORK_SINGLE] += n * n * n + iterations * 2.0 * m * n * n;

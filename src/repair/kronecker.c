@@ -3,6 +3,7 @@
 #include "repair/kronecker_internal.h"
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
+#include "repair/sandwich.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "support/order.h"
@@ -27,9 +28,9 @@ uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int
     uint64_t held = pare_kronecker_metric_held_bytes(coupled, rows, columns);
     uint64_t phase = pare_kronecker_metric_bytes(coupled, rows, columns) - held;
     phase = pare_larger_bytes(phase, kronecker->sweep ? pare_kronecker_sweep_bytes(kronecker, coupled, rows, columns)
-                                                      : pare_kronecker_admm_bytes(coupled, rows, columns));
-    phase = pare_larger_bytes(phase, coupled ? pare_masked_cg_coupled_bytes(rows, columns)
-                                             : pare_masked_cg_bytes(rows, columns));
+                                                      : pare_kronecker_admm_bytes(kronecker, coupled, rows, columns));
+    bool rounds = pare_sandwich_rounds(kronecker->backend);
+    phase = pare_larger_bytes(phase, pare_masked_cg_metric_bytes(rounds, coupled, rows, columns));
     uint64_t judge =
         matrix + (coupled ? r * r * sizeof(float) : 0) + pare_layer_error_bytes(rows, columns) + 2 * r * sizeof(double);
     uint64_t choosing = (uint64_t)omp_get_max_threads() * HISTOGRAM * sizeof(uint64_t);
@@ -41,7 +42,8 @@ pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int
     double m = (double)rows, n = (double)columns;
     pare_work work = kronecker->sweep ? pare_kronecker_sweep_work(kronecker, coupled, rows, columns)
                                       : pare_kronecker_admm_work(kronecker, coupled, rows, columns);
-    pare_work refine = pare_masked_cg_work(coupled, rows, columns, kronecker->refine);
+    bool rounds = pare_sandwich_rounds(kronecker->backend);
+    pare_work refine = pare_masked_cg_work(rounds, coupled, rows, columns, kronecker->refine);
     pare_work error = pare_layer_error_work(rows, columns);
     pare_work_add(&work, &refine, 1.0);
     pare_work_add(&work, &error, 2.0);
@@ -110,7 +112,8 @@ static pare_status judge(const pare_kronecker_metric *m, const float *dense, con
 static pare_status refine(const pare_kronecker_metric *m, const float *dense, float *weights,
                           const pare_element_mask *mask, pare_better *better) {
     int32_t steps = m->problem->refine;
-    if (steps > 0) PARE_TRY(pare_masked_cg_coupled(dense, m->gram, m->fisher, mask, steps, weights));
+    if (steps > 0)
+        PARE_TRY(pare_masked_cg_metric(m->problem->backend, dense, m->gram, m->fisher, mask, steps, weights));
     restore_dead(m, dense, weights);
     pare_element_mask_apply(mask, weights);
     return judge(m, dense, mask, weights, better);

@@ -17,11 +17,13 @@
 #ifndef PARE_REPAIR_KRONECKER_H
 #define PARE_REPAIR_KRONECKER_H
 
+#include "backend/backend.h"
 #include "select/element_select.h"
 #include "support/cholesky.h"
 #include "support/work.h"
 
 typedef struct pare_kronecker {
+    const pare_backend *backend;       /* for products of operands where they are bf16 (sandwich.h); NULL: in fp32 */
     const float *gram;                 /* [columns, columns] symmetric, both triangles */
     double damping;                    /* 0.01 */
     const float *fisher;               /* [rows, rows] symmetric, both triangles, or NULL */

@@ -4,6 +4,8 @@
 #include "repair/kronecker_internal.h"
 #include "repair/sandwich.h"
 #include "support/memory.h"
+#include "support/order.h"
+#include "support/vectorize.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,17 +18,22 @@ typedef struct work {
     const pare_kronecker *k;
     pare_element_mask *mask;
     int64_t rows, columns, size;
-    float *fit;                                     /* B */
-    float *y, *gradient;                            /* F (B - W) H */
-    float *residual, *direction, *product, *middle; /* all [rows, columns] */
-    float *row_inverse, *column_inverse;            /* (F + sqrt(rho) I)^-1; (H + sqrt(rho) I)^-1 */
-    double *sums;                                   /* [rows] */
-    double rho, factored;                           /* factored: rho of the inverses; 0: none yet */
+    float *fit;                            /* B */
+    float *y, *gradient;                   /* F (B - W) H */
+    float *residual, *direction, *product; /* all [rows, columns] */
+    float *row_inverse, *column_inverse;   /* (F + sqrt(rho) I)^-1; (H + sqrt(rho) I)^-1 */
+    pare_sandwich sides, inverses;         /* F and H; the inverses */
+    pare_sandwich_room room;
+    double *sums;         /* [rows] */
+    double rho, factored; /* factored: rho of the inverses; 0: none yet */
 } work;
 
-uint64_t pare_kronecker_admm_bytes(bool coupled, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
-    return (6 * r * c + c * c + (coupled ? r * r : 0)) * sizeof(float) + r * sizeof(double);
+    bool rounds = pare_sandwich_rounds(problem->backend);
+    return (5 * r * c + c * c + (coupled ? r * r : 0)) * sizeof(float) + r * sizeof(double) +
+           2 * pare_sandwich_bytes(rounds, coupled, rows, columns) +
+           pare_sandwich_room_bytes(rounds, coupled, rows, columns);
 }
 
 /* How often the preconditioner is made. */
@@ -45,10 +52,9 @@ pare_work pare_kronecker_admm_work(const pare_kronecker *problem, bool coupled, 
     double m = (double)rows, n = (double)columns, iterations = (double)problem->iterations;
     double steps = iterations > 1.0 ? (iterations - 1.0) * (double)problem->inner : 0.0;
     double inverse = n * n * n + (coupled ? m * m * m : 0.0);
-    pare_work total = {{0}};
-    total.amount[PARE_WORK_SINGLE] =
-        factored_times(problem) * inverse + steps * 4.0 * m * n * (n + (coupled ? m : 0.0));
-    total.amount[PARE_WORK_BYTES] = (steps * 20.0 + iterations * 10.0) * m * n * sizeof(float);
+    pare_work total = pare_sandwich_work(pare_sandwich_rounds(problem->backend), coupled, rows, columns, 2.0 * steps);
+    total.amount[PARE_WORK_SINGLE] += factored_times(problem) * inverse;
+    total.amount[PARE_WORK_BYTES] += (steps * 20.0 + iterations * 10.0) * m * n * sizeof(float);
     pare_work choice = pare_element_select_work(rows, columns);
     if (problem->choose) pare_work_add(&total, &choice, iterations);
     return total;
@@ -60,7 +66,9 @@ static void work_free(work *w) {
     pare_free(w->residual);
     pare_free(w->direction);
     pare_free(w->product);
-    pare_free(w->middle);
+    pare_sandwich_free(&w->sides);
+    pare_sandwich_free(&w->inverses);
+    pare_sandwich_room_free(&w->room);
     pare_free(w->row_inverse);
     pare_free(w->column_inverse);
     pare_free(w->sums);
@@ -68,14 +76,17 @@ static void work_free(work *w) {
 
 static pare_status work_new(work *w) {
     size_t size = (size_t)w->size, rows = (size_t)w->rows, columns = (size_t)w->columns;
-    float **matrices[] = {&w->y, &w->gradient, &w->residual, &w->direction, &w->product, &w->middle};
+    float **matrices[] = {&w->y, &w->gradient, &w->residual, &w->direction, &w->product};
+    const pare_kronecker_metric *m = w->metric;
     pare_status status = pare_alloc(&w->sums, rows, sizeof(double), "weight update");
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
         status = pare_alloc_uninitialized(matrices[i], size, sizeof(float), "weight update");
     if (!status)
         status = pare_alloc_uninitialized(&w->column_inverse, columns * columns, sizeof(float), "weight update");
-    if (!status && w->metric->fisher)
+    if (!status && m->fisher)
         status = pare_alloc_uninitialized(&w->row_inverse, rows * rows, sizeof(float), "weight update");
+    if (!status) status = pare_sandwich_new(w->k->backend, m->fisher, w->rows, m->gram, w->columns, &w->sides);
+    if (!status) status = pare_sandwich_room_new(&w->sides, &w->room);
     if (status) work_free(w);
     return status;
 }
@@ -93,9 +104,10 @@ static pare_status precondition(work *w) {
     const pare_kronecker_metric *m = w->metric;
     if (w->factored > 0.0 && w->rho <= stale * w->factored) return PARE_OK;
     w->factored = w->rho;
-    if (!m->fisher) return invert(w, m->gram, w->columns, w->rho, w->column_inverse);
-    PARE_TRY(invert(w, m->gram, w->columns, sqrt(w->rho), w->column_inverse));
-    return invert(w, m->fisher, w->rows, sqrt(w->rho), w->row_inverse);
+    PARE_TRY(invert(w, m->gram, w->columns, m->fisher ? sqrt(w->rho) : w->rho, w->column_inverse));
+    if (m->fisher) PARE_TRY(invert(w, m->fisher, w->rows, sqrt(w->rho), w->row_inverse));
+    pare_sandwich_free(&w->inverses);
+    return pare_sandwich_new(w->k->backend, w->row_inverse, w->rows, w->column_inverse, w->columns, &w->inverses);
 }
 
 static double dot(const work *w, const float *a, const float *b) {
@@ -110,9 +122,9 @@ static void find_residual(const work *w) {
         w->residual[i] = rho * (w->y[i] - w->fit[i]) - w->gradient[i];
 }
 
-/* product = preconditioned residual */
-static void apply_inverses(const work *w) {
-    pare_sandwich(w->row_inverse, w->residual, w->column_inverse, w->rows, w->columns, w->middle, w->product);
+/* product = left matrix right */
+static pare_status multiply(const work *w, const pare_sandwich *between, const float *matrix) {
+    return pare_sandwich_run(between, &w->room, matrix, w->rows, w->product);
 }
 
 static void turn(const work *w, float factor) {
@@ -138,12 +150,12 @@ static pare_status solve(work *w) {
     PARE_TRY(precondition(w));
     find_residual(w);
     for (int32_t step = 0; step < w->k->inner; step++) {
-        apply_inverses(w);
+        PARE_TRY(multiply(w, &w->inverses, w->residual));
         double energy = dot(w, w->residual, w->product);
         if (!(energy > 0.0)) break;
         turn(w, step ? (float)(energy / before) : 0.0f);
         before = energy;
-        pare_sandwich(w->metric->fisher, w->direction, w->metric->gram, w->rows, w->columns, w->middle, w->product);
+        PARE_TRY(multiply(w, &w->sides, w->direction));
         double curvature = dot(w, w->direction, w->product) + w->rho * dot(w, w->direction, w->direction);
         if (!(curvature > 0.0) || !isfinite(energy / curvature)) break;
         move(w, (float)(energy / curvature));
@@ -151,15 +163,42 @@ static pare_status solve(work *w) {
     return pare_interrupted();
 }
 
-/* y = B + V / rho, of the mask before; at first V is 0. */
+enum { BITS = 32 }; /* of a mask at a time, which compilers make masks of vectors of */
+
+static uint32_t bits_from(const uint64_t *word, int64_t column) {
+    return (uint32_t)(word[column / 64] >> (column % 64));
+}
+
+/* y = B + V / rho, of the mask before. */
+PARE_VECTORIZE static void add_multiplier_to_row(const uint64_t *word, const float *fit, int64_t n, float *y) {
+    for (int64_t j = 0; j < n; j += BITS) {
+        uint32_t kept = bits_from(word, j);
+        int64_t count = pare_smaller(n - j, BITS);
+        for (int64_t l = 0; l < count; l++)
+            y[j + l] = fit[j + l] - (kept >> l & 1 ? 0.0f : y[j + l]);
+    }
+}
+
+/* At first V is 0. */
 static void add_multiplier(const work *w, bool first) {
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < w->rows; row++)
-        for (int64_t j = 0; j < w->columns; j++) {
-            int64_t k = row * w->columns + j;
-            bool without = first || pare_element_kept(w->mask, row, j);
-            w->y[k] = without ? w->fit[k] : w->fit[k] - w->y[k];
-        }
+    for (int64_t row = 0; row < w->rows; row++) {
+        const float *fit = w->fit + row * w->columns;
+        float *y = w->y + row * w->columns;
+        if (first)
+            memcpy(y, fit, (size_t)w->columns * sizeof *y);
+        else
+            add_multiplier_to_row(w->mask->word + row * w->mask->stride, fit, w->columns, y);
+    }
+}
+
+PARE_VECTORIZE static void scale_rest_of_row(const uint64_t *word, float factor, int64_t n, float *y) {
+    for (int64_t j = 0; j < n; j += BITS) {
+        uint32_t kept = bits_from(word, j);
+        int64_t count = pare_smaller(n - j, BITS);
+        for (int64_t l = 0; l < count; l++)
+            y[j + l] = kept >> l & 1 ? y[j + l] : factor * y[j + l];
+    }
 }
 
 /* V + rho (B - D) is -rho y off the mask; by the next iteration rho has grown. */
@@ -167,8 +206,7 @@ static void project(const work *w) {
     float next = (float)(-1.0 / w->k->growth);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->rows; row++)
-        for (int64_t j = 0; j < w->columns; j++)
-            if (!pare_element_kept(w->mask, row, j)) w->y[row * w->columns + j] *= next;
+        scale_rest_of_row(w->mask->word + row * w->mask->stride, next, w->columns, w->y + row * w->columns);
 }
 
 /* The first fit is the target itself. */
@@ -180,8 +218,8 @@ static pare_status iterate(work *w) {
         PARE_TRY(i ? solve(w) : precondition(w));
         add_multiplier(w, i == 0);
         if (w->k->choose) {
-            pare_kronecker_scores(w->metric, w->y, w->middle);
-            PARE_TRY(pare_element_select(w->middle, w->k->choose, w->mask));
+            pare_kronecker_scores(w->metric, w->y, w->product);
+            PARE_TRY(pare_element_select(w->product, w->k->choose, w->mask));
         }
         project(w);
         w->rho *= w->k->growth;

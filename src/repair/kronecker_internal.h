@@ -31,7 +31,7 @@ void pare_kronecker_scale(const pare_kronecker_metric *metric, float *matrix, bo
 void pare_kronecker_scores(const pare_kronecker_metric *metric, const float *matrix, float *scores);
 /* weights, scaled, in: the target, out: a first solution that the mask may still have to be applied to. */
 pare_status pare_kronecker_admm(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask);
-uint64_t pare_kronecker_admm_bytes(bool coupled, int64_t rows, int64_t columns);
+uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns);
 pare_work pare_kronecker_admm_work(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns);
 pare_status pare_kronecker_sweep(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask);
 uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns);

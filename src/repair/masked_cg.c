@@ -13,33 +13,38 @@ enum { ROWS = 2048 };
 typedef struct work {
     const float *dense, *gram, *fisher;
     const pare_element_mask *mask;
-    int64_t first, count, columns, together;        /* rows at once */
-    float *residual, *direction, *product, *middle; /* [together, columns]; middle with fisher */
-    float *inverse;                                 /* [columns] 1 / G_ii; 0 for dead inputs */
-    float *row_inverse;                             /* [rows] 1 / F_oo; 0 for dead outputs; 1 without fisher */
-    double *energy;                                 /* [together] residual^2 / (F_oo G_ii); < 0: the row is done */
-    double *next, *curvature;                       /* [together] energy behind this step, direction F G direction */
+    int64_t first, count, columns, together; /* rows at once */
+    float *residual, *direction, *product;   /* [together, columns] */
+    pare_sandwich exact, sides;              /* F and G, in fp32; as the steps have them */
+    pare_sandwich_room room;
+    float *inverse;           /* [columns] 1 / G_ii; 0 for dead inputs */
+    float *row_inverse;       /* [rows] 1 / F_oo; 0 for dead outputs; 1 without fisher */
+    double *energy;           /* [together] residual^2 / (F_oo G_ii); < 0: the row is done */
+    double *next, *curvature; /* [together] energy behind this step, direction F G direction */
 } work;
 
-static uint64_t bytes(int64_t rows, int64_t together, int64_t columns, uint64_t matrices) {
-    return (uint64_t)together * (matrices * (uint64_t)columns * sizeof(float) + 3 * sizeof(double)) +
-           (uint64_t)(columns + rows) * sizeof(float);
+static int64_t rows_together(bool coupled, int64_t rows) {
+    return coupled ? rows : pare_smaller(rows, ROWS);
+}
+
+uint64_t pare_masked_cg_metric_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns) {
+    int64_t together = rows_together(coupled, rows);
+    return (uint64_t)together * (3 * (uint64_t)columns * sizeof(float) + 3 * sizeof(double)) +
+           (uint64_t)(columns + rows) * sizeof(float) + pare_sandwich_bytes(rounds, coupled, together, columns) +
+           pare_sandwich_room_bytes(rounds, coupled, together, columns);
 }
 
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns) {
-    return bytes(rows, pare_smaller(rows, ROWS), columns, 3);
-}
-
-uint64_t pare_masked_cg_coupled_bytes(int64_t rows, int64_t columns) {
-    return bytes(rows, rows, columns, 4);
+    return pare_masked_cg_metric_bytes(false, false, rows, columns);
 }
 
 /* A product at the start and in every step, between what is read and written of the matrices. */
-pare_work pare_masked_cg_work(bool coupled, int64_t rows, int64_t columns, int32_t iterations) {
+pare_work pare_masked_cg_work(bool rounds, bool coupled, int64_t rows, int64_t columns, int32_t iterations) {
     double elements = (double)rows * (double)columns, products = (double)iterations + (iterations > 0 ? 1.0 : 0.0);
-    pare_work total = {{0}};
-    total.amount[PARE_WORK_SINGLE] = products * 2.0 * elements * (double)(columns + (coupled ? rows : 0));
-    total.amount[PARE_WORK_BYTES] = products * 10.0 * elements * sizeof(float);
+    pare_work total = pare_sandwich_work(false, coupled, rows, columns, iterations > 0 ? 1.0 : 0.0);
+    pare_work steps = pare_sandwich_work(rounds, coupled, rows, columns, (double)iterations);
+    pare_work_add(&total, &steps, 1.0);
+    total.amount[PARE_WORK_BYTES] += products * 10.0 * elements * sizeof(float);
     return total;
 }
 
@@ -47,7 +52,8 @@ static void work_free(work *w) {
     pare_free(w->residual);
     pare_free(w->direction);
     pare_free(w->product);
-    pare_free(w->middle);
+    pare_sandwich_free(&w->sides);
+    pare_sandwich_room_free(&w->room);
     pare_free(w->inverse);
     pare_free(w->row_inverse);
     pare_free(w->energy);
@@ -62,15 +68,17 @@ static void invert_diagonal(const float *matrix, int64_t n, float *inverse) {
     }
 }
 
-static pare_status work_new(work *w) {
+static pare_status work_new(const pare_backend *backend, work *w) {
     int64_t rows = w->mask->rows, columns = w->mask->columns;
     w->columns = columns;
-    w->together = w->fisher ? rows : pare_smaller(rows, ROWS);
+    w->together = rows_together(w->fisher, rows);
+    w->exact = (pare_sandwich){.rows = w->together, .columns = columns, .left = w->fisher, .right = w->gram};
     size_t count = (size_t)w->together, size = count * (size_t)columns;
     pare_status status = pare_alloc_uninitialized(&w->residual, size, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc_uninitialized(&w->direction, size, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc_uninitialized(&w->product, size, sizeof(float), "conjugate gradients");
-    if (!status && w->fisher) status = pare_alloc_uninitialized(&w->middle, size, sizeof(float), "conjugate gradients");
+    if (!status) status = pare_sandwich_new(backend, w->fisher, w->together, w->gram, columns, &w->sides);
+    if (!status) status = pare_sandwich_room_new(&w->sides, &w->room);
     if (!status) status = pare_alloc(&w->inverse, (size_t)columns, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc(&w->row_inverse, (size_t)rows, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc(&w->energy, count, sizeof(double), "conjugate gradients");
@@ -86,8 +94,8 @@ static pare_status work_new(work *w) {
 }
 
 /* product = F direction G */
-static void multiply(const work *w) {
-    pare_sandwich(w->fisher, w->direction, w->gram, w->count, w->columns, w->middle, w->product);
+static pare_status multiply(const work *w, const pare_sandwich *sides) {
+    return pare_sandwich_run(sides, &w->room, w->direction, w->count, w->product);
 }
 
 /* What rows that move together share: every one gets the sum. */
@@ -118,18 +126,16 @@ static double energy_of(const work *w, int64_t row) {
 
 /* Only kept weights move. */
 static void clear_pruned(const work *w, int64_t row, float *values) {
-    const uint64_t *word = w->mask->word + (w->first + row) * w->mask->stride;
-    for (int64_t j = 0; j < w->columns; j++)
-        values[j] = word[j / 64] >> (j % 64) & 1 ? values[j] : 0.0f;
+    pare_element_mask_apply_row(w->mask, w->first + row, values);
 }
 
 /* residual = F (w0 - w) G on the mask, direction = residual / (F_oo G_ii) */
-static void start(const work *w, const float *weights) {
+static pare_status start(const work *w, const float *weights) {
     int64_t n = w->columns;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < w->count * n; i++)
         w->direction[i] = w->dense[w->first * n + i] - weights[i];
-    multiply(w);
+    PARE_TRY(multiply(w, &w->exact));
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->count; row++) {
         float *residual = w->residual + row * n;
@@ -140,6 +146,7 @@ static void start(const work *w, const float *weights) {
         turn(w->direction + row * n, 0.0f, residual, w->inverse, w->row_inverse[w->first + row], n);
     }
     share(w, w->energy);
+    return PARE_OK;
 }
 
 /* Along the direction, to where the error is least. */
@@ -163,8 +170,8 @@ static void turn_row(const work *w, int64_t row) {
     w->energy[row] = w->next[row];
 }
 
-static void step(const work *w, float *weights) {
-    multiply(w);
+static pare_status step(const work *w, float *weights) {
+    PARE_TRY(multiply(w, &w->sides));
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->count; row++)
         w->curvature[row] = w->energy[row] > 0.0
@@ -178,22 +185,22 @@ static void step(const work *w, float *weights) {
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->count; row++)
         turn_row(w, row);
+    return pare_interrupted();
 }
 
-pare_status pare_masked_cg_coupled(const float *dense, const float *gram, const float *fisher,
-                                   const pare_element_mask *mask, int32_t iterations, float *weights) {
+pare_status pare_masked_cg_metric(const pare_backend *backend, const float *dense, const float *gram,
+                                  const float *fisher, const pare_element_mask *mask, int32_t iterations,
+                                  float *weights) {
     work w = {.dense = dense, .gram = gram, .fisher = fisher, .mask = mask};
-    PARE_TRY(work_new(&w));
+    PARE_TRY(work_new(backend, &w));
     pare_element_mask_apply(mask, weights);
     pare_status status = PARE_OK;
     for (w.first = 0; w.first < mask->rows && status == PARE_OK; w.first += w.together) {
         float *rows = weights + w.first * w.columns;
         w.count = pare_smaller(mask->rows - w.first, w.together);
-        if (iterations > 0) start(&w, rows);
-        for (int32_t i = 0; i < iterations && status == PARE_OK; i++) {
-            step(&w, rows);
-            status = pare_interrupted();
-        }
+        if (iterations > 0) status = start(&w, rows);
+        for (int32_t i = 0; i < iterations && status == PARE_OK; i++)
+            status = step(&w, rows);
     }
     work_free(&w);
     return status;
@@ -201,5 +208,5 @@ pare_status pare_masked_cg_coupled(const float *dense, const float *gram, const 
 
 pare_status pare_masked_cg(const float *dense, const float *gram, const pare_element_mask *mask, int32_t iterations,
                            float *weights) {
-    return pare_masked_cg_coupled(dense, gram, NULL, mask, iterations, weights);
+    return pare_masked_cg_metric(NULL, dense, gram, NULL, mask, iterations, weights);
 }

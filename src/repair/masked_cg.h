@@ -8,6 +8,7 @@
 #ifndef PARE_REPAIR_MASKED_CG_H
 #define PARE_REPAIR_MASKED_CG_H
 
+#include "backend/backend.h"
 #include "select/element_mask.h"
 #include "support/work.h"
 
@@ -20,11 +21,13 @@ pare_status pare_masked_cg(const float *dense, const float *gram, const pare_ele
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
 /* The same with fisher: float [rows, rows] symmetric, both triangles, or NULL: rows are independent. The error of all
- * rows together falls; weights of outputs with nothing on fisher's diagonal stay as they are. */
-pare_status pare_masked_cg_coupled(const float *dense, const float *gram, const float *fisher,
-                                   const pare_element_mask *mask, int32_t iterations, float *weights);
-uint64_t pare_masked_cg_coupled_bytes(int64_t rows, int64_t columns);
+ * rows together falls; weights of outputs with nothing on fisher's diagonal stay as they are. Where the backend (NULL:
+ * none) has bf16 operands, the products of the steps are of these (sandwich.h); the residual at the start is fp32's. */
+pare_status pare_masked_cg_metric(const pare_backend *backend, const float *dense, const float *gram,
+                                  const float *fisher, const pare_element_mask *mask, int32_t iterations,
+                                  float *weights);
+uint64_t pare_masked_cg_metric_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns);
 /* Of either. */
-pare_work pare_masked_cg_work(bool coupled, int64_t rows, int64_t columns, int32_t iterations);
+pare_work pare_masked_cg_work(bool rounds, bool coupled, int64_t rows, int64_t columns, int32_t iterations);
 
 #endif

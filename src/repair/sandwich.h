@@ -1,12 +1,42 @@
-/* product = left matrix right in fp32, the same bits for any number of threads. left: [rows, rows], NULL: I; right:
- * [columns, columns]; matrix, product: [rows, columns], apart; middle: scratch of the same shape, unused where left is
- * NULL. */
+/* product = left matrix right, again and again between the same two sides.
+ *
+ * In fp32, the same bits for any number of threads; or, where a backend with bf16 operands is given, of both sides, the
+ * matrix and left's product rounded to these, with sums in fp32: several times as fast, and off by 2^-8 of every factor
+ * at most. */
 #ifndef PARE_REPAIR_SANDWICH_H
 #define PARE_REPAIR_SANDWICH_H
 
-#include <stdint.h>
+#include "backend/backend.h"
+#include "support/work.h"
 
-void pare_sandwich(const float *left, const float *matrix, const float *right, int64_t rows, int64_t columns,
-                   float *middle, float *product);
+typedef struct pare_sandwich {
+    const pare_backend *backend; /* NULL: fp32 */
+    int64_t rows, columns;
+    const float *left, *right;          /* [rows, rows] or NULL: I; [columns, columns]; symmetric */
+    void *left_rounded, *right_rounded; /* as operands, or NULL: fp32 */
+} pare_sandwich;
+
+/* What a product takes beside it; one room serves all sandwiches of its shape. */
+typedef struct pare_sandwich_room {
+    float *middle; /* [rows, columns], or NULL where left is I and products are in fp32 */
+    void *rounded; /* [rows, columns] operands, or NULL: fp32 */
+} pare_sandwich_room;
+
+/* Whether this backend's operands take the place of fp32. */
+bool pare_sandwich_rounds(const pare_backend *backend);
+/* Between sides that stay where they are; rounded ones are copies. Free with pare_sandwich_free. */
+pare_status pare_sandwich_new(const pare_backend *backend, const float *left, int64_t rows, const float *right,
+                              int64_t columns, pare_sandwich *out);
+void pare_sandwich_free(pare_sandwich *sandwich);
+pare_status pare_sandwich_room_new(const pare_sandwich *sandwich, pare_sandwich_room *out);
+void pare_sandwich_room_free(pare_sandwich_room *room);
+uint64_t pare_sandwich_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns);
+uint64_t pare_sandwich_room_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns);
+
+/* matrix, product: [count, columns], apart; count: `rows`, or fewer where left is I. */
+pare_status pare_sandwich_run(const pare_sandwich *sandwich, const pare_sandwich_room *room, const float *matrix,
+                              int64_t count, float *product);
+/* `times` of them. */
+pare_work pare_sandwich_work(bool rounds, bool coupled, int64_t rows, int64_t columns, double times);
 
 #endif

@@ -1,9 +1,10 @@
 #include "select/element_mask.h"
 #include "support/memory.h"
+#include "support/vectorize.h"
 
 #include <string.h>
 
-enum { WORD = 64 };
+enum { WORD = 64, HALF = 32 };
 
 static size_t words(const pare_element_mask *mask) {
     return (size_t)(mask->rows * mask->stride);
@@ -41,11 +42,24 @@ int64_t pare_element_mask_kept(const pare_element_mask *mask) {
     return kept;
 }
 
+/* Half a word at a time, which compilers make masks of vectors of. */
+PARE_VECTORIZE static void apply_to_row(const uint64_t *word, int64_t n, float *values) {
+    for (int64_t j = 0; j < n; j += HALF) {
+        uint32_t bits = (uint32_t)(word[j / WORD] >> (j % WORD));
+        int64_t count = n - j < HALF ? n - j : HALF;
+        for (int64_t l = 0; l < count; l++)
+            values[j + l] = bits >> l & 1 ? values[j + l] : 0.0f;
+    }
+}
+
+void pare_element_mask_apply_row(const pare_element_mask *mask, int64_t row, float *values) {
+    apply_to_row(mask->word + row * mask->stride, mask->columns, values);
+}
+
 void pare_element_mask_apply(const pare_element_mask *mask, float *weights) {
 #pragma omp parallel for schedule(static) if (mask->rows * mask->columns > 65536)
     for (int64_t row = 0; row < mask->rows; row++)
-        for (int64_t column = 0; column < mask->columns; column++)
-            if (!pare_element_kept(mask, row, column)) weights[row * mask->columns + column] = 0.0f;
+        pare_element_mask_apply_row(mask, row, weights + row * mask->columns);
 }
 
 bool pare_element_mask_is_pattern(const pare_element_mask *mask, int64_t keep, int64_t of) {

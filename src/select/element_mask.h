@@ -31,6 +31,8 @@ static inline void pare_element_keep(pare_element_mask *mask, int64_t row, int64
 int64_t pare_element_mask_kept(const pare_element_mask *mask);
 /* weights: float [rows, columns]; those that go become +0. */
 void pare_element_mask_apply(const pare_element_mask *mask, float *weights);
+/* The same of one row's: values [columns]. */
+void pare_element_mask_apply_row(const pare_element_mask *mask, int64_t row, float *values);
 /* True if every group of `of` neighbouring columns (a shorter one at the end keeps ceil(length keep / of)) keeps
  * exactly its share. */
 bool pare_element_mask_is_pattern(const pare_element_mask *mask, int64_t keep, int64_t of);

@@ -124,7 +124,7 @@ static void monotone(void **state) {
     for (int32_t steps = 0; steps < 60; steps++) {
         float weights[K_SIZE];
         memcpy(weights, p.weights, sizeof weights);
-        assert_int_equal(pare_masked_cg_coupled(p.weights, gram, fisher, &mask, steps, weights), PARE_OK);
+        assert_int_equal(pare_masked_cg_metric(NULL, p.weights, gram, fisher, &mask, steps, weights), PARE_OK);
         double error = k_error(&m, p.weights, weights);
         assert_true(error <= before * (1.0 + 1e-6) && error >= least * (1.0 - 1e-9));
         before = error;
