@@ -17,7 +17,7 @@ const char *pare_dtype_torch_name(pare_dtype dtype) {
 }
 
 /* Float to IEEE half, to nearest even. Normal results round on the bits; subnormal results round in the float adder. */
-static inline uint16_t float_to_half(float value) {
+PARE_INLINE uint16_t float_to_half(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
@@ -34,7 +34,9 @@ static inline uint16_t float_to_half(float value) {
     return (uint16_t)(result | sign);
 }
 
-PARE_VECTORIZE static void bf16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+PARE_VECTORIZE_RANGES static void bf16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+    PARE_RANGE(out, n * sizeof *out);
+    PARE_RANGE(in, 2 * n);
     for (size_t i = 0; i < n; i++) {
         uint16_t bits;
         memcpy(&bits, in + 2 * i, 2);
@@ -42,7 +44,9 @@ PARE_VECTORIZE static void bf16_to_float(float *restrict out, const unsigned cha
     }
 }
 
-PARE_VECTORIZE static void f16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+PARE_VECTORIZE_RANGES static void f16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+    PARE_RANGE(out, n * sizeof *out);
+    PARE_RANGE(in, 2 * n);
     for (size_t i = 0; i < n; i++) {
         uint16_t bits;
         memcpy(&bits, in + 2 * i, 2);
@@ -50,14 +54,18 @@ PARE_VECTORIZE static void f16_to_float(float *restrict out, const unsigned char
     }
 }
 
-PARE_VECTORIZE static void float_to_bf16(unsigned char *restrict out, const float *restrict in, size_t n) {
+PARE_VECTORIZE_RANGES static void float_to_bf16(unsigned char *restrict out, const float *restrict in, size_t n) {
+    PARE_RANGE(out, 2 * n);
+    PARE_RANGE(in, n * sizeof *in);
     for (size_t i = 0; i < n; i++) {
         uint16_t bits = pare_float_to_bf16(in[i]);
         memcpy(out + 2 * i, &bits, 2);
     }
 }
 
-PARE_VECTORIZE static void float_to_f16(unsigned char *restrict out, const float *restrict in, size_t n) {
+PARE_VECTORIZE_RANGES static void float_to_f16(unsigned char *restrict out, const float *restrict in, size_t n) {
+    PARE_RANGE(out, 2 * n);
+    PARE_RANGE(in, n * sizeof *in);
     for (size_t i = 0; i < n; i++) {
         uint16_t bits = float_to_half(in[i]);
         memcpy(out + 2 * i, &bits, 2);

@@ -2,6 +2,8 @@
 #ifndef PARE_SUPPORT_DTYPE_H
 #define PARE_SUPPORT_DTYPE_H
 
+#include "support/vectorize.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,7 +20,7 @@ const char *pare_dtype_torch_name(pare_dtype dtype);
 void pare_to_float(float *out, const void *in, pare_dtype dtype, size_t n);
 void pare_from_float(void *out, pare_dtype dtype, const float *in, size_t n);
 
-static inline float pare_bf16_to_float(uint16_t bits) {
+PARE_INLINE float pare_bf16_to_float(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;
     float value;
     memcpy(&value, &wide, sizeof value);
@@ -27,7 +29,7 @@ static inline float pare_bf16_to_float(uint16_t bits) {
 
 /* IEEE half to float without tables: shift the fields into place, scale by 2^112 to mend the exponent bias (this also
  * normalises subnormals), and force the exponent of infinities and NaNs. */
-static inline float pare_f16_to_float(uint16_t half) {
+PARE_INLINE float pare_f16_to_float(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
     float scaled;
     memcpy(&scaled, &magnitude, sizeof scaled);
@@ -41,7 +43,7 @@ static inline float pare_f16_to_float(uint16_t half) {
 }
 
 /* Round to nearest even; a NaN stays a NaN. */
-static inline uint16_t pare_float_to_bf16(float value) {
+PARE_INLINE uint16_t pare_float_to_bf16(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;

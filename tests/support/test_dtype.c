@@ -7,10 +7,15 @@
 #include <cmocka.h>
 
 #include "support/dtype.h"
+#include "support/vectorize.h"
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* What distinguishes the two types: exponent bits, fraction bits, bias. */
 typedef struct format {
@@ -129,6 +134,35 @@ static void names_and_sizes(void **state) {
     assert_int_equal(pare_dtype_size(PARE_DTYPE_BF16), 2);
 }
 
+/* Under AddressSanitizer, which sees the conversions' ranges and not their elements: one element too many, at either
+ * end of either side, ends the program. */
+#ifdef PARE_ADDRESS_SANITIZER
+static void overruns_are_seen(void **state) {
+    (void)state;
+    enum { FEW = 40, MANY = 60 };
+    for (int way = 0; way < 8; way++) {
+        bool widens = way & 1, short_is_wide = way & 2, before = way & 4;
+        int how;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            float *wide = calloc(short_is_wide ? FEW : MANY, sizeof *wide);
+            uint16_t *narrow = calloc(short_is_wide ? MANY : FEW, sizeof *narrow);
+            float *wide_from = wide + (short_is_wide ? 0 : 10) - before;
+            uint16_t *narrow_from = narrow + (short_is_wide ? 10 : 0) - before;
+            if (!freopen("/dev/null", "w", stderr)) _exit(0);
+            if (widens)
+                pare_to_float(wide_from, narrow_from, PARE_DTYPE_BF16, FEW + !before);
+            else
+                pare_from_float(narrow_from, PARE_DTYPE_BF16, wide_from, FEW + !before);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &how, 0), child);
+        assert_false(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    }
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_there_and_back),
@@ -136,6 +170,9 @@ int main(void) {
         cmocka_unit_test(nan_payloads),
         cmocka_unit_test(lengths_and_alignments),
         cmocka_unit_test(names_and_sizes),
+#ifdef PARE_ADDRESS_SANITIZER
+        cmocka_unit_test(overruns_are_seen),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

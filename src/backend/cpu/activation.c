@@ -8,19 +8,19 @@ typedef struct activated {
     float value, slope;
 } activated;
 
-static inline activated silu(float x) {
+PARE_INLINE activated silu(float x) {
     float sigmoid = pare_sigmoid(x), value = x * sigmoid;
     return (activated){value, sigmoid + value * (1.0f - sigmoid)};
 }
 
 /* x Phi(x), and Phi(x) + x phi(x) */
-static inline activated gelu(float x) {
+PARE_INLINE activated gelu(float x) {
     float density, below = pare_normal_below(x, &density);
     return (activated){x * below, below + x * density};
 }
 
 /* 1/2 x (1 + tanh(u)) = x sigmoid(2u), 2u = x (a + b x^2). Beyond |x| = 13 the sigmoid is 0 or 1. */
-static inline activated gelu_tanh(float x) {
+PARE_INLINE activated gelu_tanh(float x) {
     const float a = 1.59576912f, b = 0.0713548163f;
     float inner = x < -13.0f ? -13.0f : x;
     inner = inner > 13.0f ? 13.0f : inner;
@@ -28,16 +28,16 @@ static inline activated gelu_tanh(float x) {
     return (activated){value, sigmoid + inner * sigmoid * (1.0f - sigmoid) * (a + 3.0f * b * square)};
 }
 
-static inline activated relu(float x) {
+PARE_INLINE activated relu(float x) {
     return (activated){x < 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f};
 }
 
-static inline activated relu2(float x) {
+PARE_INLINE activated relu2(float x) {
     float positive = x < 0.0f ? 0.0f : x;
     return (activated){positive * positive, 2.0f * positive};
 }
 
-static inline activated steep_silu(float x) {
+PARE_INLINE activated steep_silu(float x) {
     const float steep = 1.702f;
     float sigmoid = pare_sigmoid(steep * x), value = x * sigmoid;
     return (activated){value, sigmoid + steep * value * (1.0f - sigmoid)};
@@ -52,8 +52,11 @@ typedef struct loops {
 } loops;
 
 #define DEFINE_LOOPS(function)                                                                                         \
-    PARE_VECTORIZE static void function##_forward(float *restrict out, const float *restrict gate,                     \
-                                                  const float *restrict up, int64_t n) {                               \
+    PARE_VECTORIZE_RANGES static void function##_forward(float *restrict out, const float *restrict gate,              \
+                                                         const float *restrict up, int64_t n) {                        \
+        PARE_RANGE(out, (size_t)n * sizeof *out);                                                                      \
+        PARE_RANGE(gate, (size_t)n * sizeof *gate);                                                                    \
+        PARE_RANGE(up, up ? (size_t)n * sizeof *up : 0);                                                               \
         if (!up) {                                                                                                     \
             for (int64_t i = 0; i < n; i++)                                                                            \
                 out[i] = function(gate[i]).value;                                                                      \
@@ -62,9 +65,14 @@ typedef struct loops {
         for (int64_t i = 0; i < n; i++)                                                                                \
             out[i] = function(gate[i]).value * up[i];                                                                  \
     }                                                                                                                  \
-    PARE_VECTORIZE static void function##_backward(float *restrict dgate, float *restrict dup,                         \
-                                                   const float *restrict gate, const float *restrict up,               \
-                                                   const float *restrict dout, int64_t n) {                            \
+    PARE_VECTORIZE_RANGES static void function##_backward(float *restrict dgate, float *restrict dup,                  \
+                                                          const float *restrict gate, const float *restrict up,        \
+                                                          const float *restrict dout, int64_t n) {                     \
+        PARE_RANGE(dgate, (size_t)n * sizeof *dgate);                                                                  \
+        PARE_RANGE(gate, (size_t)n * sizeof *gate);                                                                    \
+        PARE_RANGE(dout, (size_t)n * sizeof *dout);                                                                    \
+        PARE_RANGE(up, up ? (size_t)n * sizeof *up : 0);                                                               \
+        PARE_RANGE(dup, up ? (size_t)n * sizeof *dup : 0);                                                             \
         if (!up) {                                                                                                     \
             for (int64_t i = 0; i < n; i++)                                                                            \
                 dgate[i] = dout[i] * function(gate[i]).slope;                                                          \

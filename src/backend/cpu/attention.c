@@ -40,7 +40,8 @@ static void unpack_add(const float *from, int64_t pairs, int64_t capacity, int64
 }
 
 /* x = exp(scale * x - shift); returns their sum. */
-PARE_VECTORIZE static float exponentials(float *restrict x, float scale, float shift, int64_t n) {
+PARE_VECTORIZE_RANGES static float exponentials(float *restrict x, float scale, float shift, int64_t n) {
+    PARE_RANGE(x, (size_t)n * sizeof *x);
     float lanes[PARE_LANES] = {0};
     int64_t i = 0;
     for (; i + PARE_LANES <= n; i += PARE_LANES)

@@ -80,7 +80,8 @@ static void score_keys(const float *q, const float *k, int64_t keys, int64_t hea
 }
 
 /* x = exp(x - shift); returns their sum. */
-PARE_VECTORIZE static float exponentials(float *restrict x, float shift, int64_t n) {
+PARE_VECTORIZE_RANGES static float exponentials(float *restrict x, float shift, int64_t n) {
+    PARE_RANGE(x, (size_t)n * sizeof *x);
     float lanes[PARE_LANES] = {0};
     for (int64_t i = 0; i < n; i += PARE_LANES) {
         int count = n - i < PARE_LANES ? (int)(n - i) : PARE_LANES;

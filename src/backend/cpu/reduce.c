@@ -1,7 +1,9 @@
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
 
-PARE_VECTORIZE float pare_cpu_dot(const float *a, const float *b, int64_t n) {
+PARE_VECTORIZE_RANGES float pare_cpu_dot(const float *a, const float *b, int64_t n) {
+    PARE_RANGE(a, (size_t)n * sizeof *a);
+    PARE_RANGE(b, (size_t)n * sizeof *b);
     float lanes[PARE_LANES] = {0};
     int64_t i = 0;
     for (; i + PARE_LANES <= n; i += PARE_LANES)
@@ -12,7 +14,8 @@ PARE_VECTORIZE float pare_cpu_dot(const float *a, const float *b, int64_t n) {
     return pare_lanes_sum(lanes);
 }
 
-PARE_VECTORIZE float pare_cpu_largest(const float *x, int64_t n) {
+PARE_VECTORIZE_RANGES float pare_cpu_largest(const float *x, int64_t n) {
+    PARE_RANGE(x, (size_t)n * sizeof *x);
     float lanes[PARE_LANES];
     for (int j = 0; j < PARE_LANES; j++)
         lanes[j] = x[0];

@@ -14,7 +14,7 @@ enum { PARE_PIECE = 1024 };
 /* exp(x) with a relative error below 3e-7: 2^n times a polynomial of the 6th degree on [-ln2/2, ln2/2]. Inputs are
  * clamped to
  * [-87, 88], so results stay normal floats; a NaN stays a NaN. */
-static inline float pare_exp(float input) {
+PARE_INLINE float pare_exp(float input) {
     float x = input > -87.0f ? input : -87.0f;
     x = x < 88.0f ? x : 88.0f;
     float shifted = x * 1.44269504f + 12582912.0f;
@@ -29,14 +29,14 @@ static inline float pare_exp(float input) {
     return input == input ? p * power : input;
 }
 
-static inline float pare_sigmoid(float x) {
+PARE_INLINE float pare_sigmoid(float x) {
     return 1.0f / (1.0f + pare_exp(-x));
 }
 
 /* Phi(x) = the normal distribution below x, and its density at x. With z = |x| and t = 1 / (1 + 0.26 z), the tail is
  * exp(-z^2/2) t p(t), p of the 8th degree. The tail is off by 1e-6 of itself and, from the rounding of z^2, by 2^-25
  * z^2 beside that. A NaN stays a NaN. */
-static inline float pare_normal_below(float x, float *density) {
+PARE_INLINE float pare_normal_below(float x, float *density) {
     float z = x < 0.0f ? -x : x, bell = pare_exp(-0.5f * z * z), t = 1.0f / (1.0f + 0.26f * z);
     float p = 0.0497713834f +
               t * (0.164076954f + t * (-0.155744135f + t * (0.25591594f + t * (-0.155081913f + t * 0.030990839f))));
@@ -46,7 +46,7 @@ static inline float pare_normal_below(float x, float *density) {
 }
 
 /* tanh(x) with a relative error below 1e-6: an odd polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel. */
-static inline float pare_tanh(float x) {
+PARE_INLINE float pare_tanh(float x) {
     float size = x < 0.0f ? -x : x, square = x * x;
     float p = -0.333332559f +
               square * (0.133307471f + square * (-0.0536824512f + square * (0.0204544205f + square * -0.0055010587f)));
@@ -57,7 +57,7 @@ static inline float pare_tanh(float x) {
 /* Sums run in this many partial sums, so that the order of additions is the same whatever the vector width. */
 enum { PARE_LANES = 16 };
 
-static inline float pare_lanes_sum(const float lanes[PARE_LANES]) {
+PARE_INLINE float pare_lanes_sum(const float lanes[PARE_LANES]) {
     float sum[PARE_LANES];
     memcpy(sum, lanes, sizeof sum);
     for (int width = PARE_LANES / 2; width > 0; width /= 2)
@@ -80,7 +80,7 @@ static inline float pare_lanes_sum(const float lanes[PARE_LANES]) {
 typedef float pare_eight __attribute__((vector_size(32)));
 typedef float pare_stored_eight __attribute__((vector_size(32), aligned(4), may_alias));
 
-static inline const pare_stored_eight *pare_eight_at(const float *x) {
+PARE_INLINE const pare_stored_eight *pare_eight_at(const float *x) {
     return (const pare_stored_eight *)(const void *)x;
 }
 
