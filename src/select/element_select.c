@@ -36,7 +36,7 @@ pare_status pare_element_select(const float *scores, const pare_element_target *
 
 /* A score is read and moved a few times until the cut is found; so many bytes of memory take as long. */
 pare_work pare_element_select_work(int64_t rows, int64_t columns) {
-    enum { BYTES_PER_SCORE = 400 };
+    enum { BYTES_PER_SCORE = 50 };
     pare_work work = {{0}};
     work.amount[PARE_WORK_BYTES] = (double)rows * (double)columns * BYTES_PER_SCORE;
     return work;
