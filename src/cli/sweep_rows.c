@@ -69,6 +69,13 @@ static bool same_point(const pare_sweep_rows *rows, const json_t *a, const json_
     return true;
 }
 
+/* A row that says where it is measured: others (a cell that is empty, or no text) belong to no point. */
+static bool has_point(const pare_sweep_rows *rows, const json_t *row) {
+    for (size_t i = 0; i < rows->axes; i++)
+        if (!json_object_get(row, json_string_value(json_array_get(rows->names, i)))) return false;
+    return true;
+}
+
 static json_t *find_in(const pare_sweep_rows *rows, const json_t *list, const json_t *point) {
     for (size_t i = 0; i < json_array_size(list); i++)
         if (same_point(rows, json_array_get(list, i), point)) return json_array_get(list, i);
@@ -140,7 +147,7 @@ static const char *read_cell(const char *at, char *cell) {
     return *at == ',' ? at + 1 : NULL;
 }
 
-/* A line of the CSV as a row; NULL if it has not as many cells as there are columns. */
+/* A line of the CSV as a row; NULL if it has not as many cells as there are columns, or no point. */
 static json_t *read_row(const pare_sweep_rows *rows, const char *line) {
     json_t *row = json_object();
     char *cell = malloc(strcspn(line, "\n") + 1);
@@ -150,7 +157,7 @@ static json_t *read_row(const pare_sweep_rows *rows, const char *line) {
         if (*cell) pare_json_put(row, json_string_value(json_array_get(rows->names, i)), pare_sweep_json(cell));
     }
     free(cell);
-    if (i == count && !line) return row;
+    if (i == count && !line && has_point(rows, row)) return row;
     json_decref(row);
     return NULL;
 }
@@ -189,7 +196,10 @@ static int read_json(pare_sweep_rows *rows) {
     }
     json_t *document = json_loads(text, 0, NULL), *list = json_object_get(document, "rows");
     bool same = json_equal(json_object_get(document, "sweep"), rows->identity) && json_is_array(list);
-    if (same) pare_json_extend(rows->in_json, list);
+    for (size_t i = 0; same && i < json_array_size(list); i++) {
+        json_t *row = json_array_get(list, i);
+        if (has_point(rows, row)) pare_json_append(rows->in_json, pare_json_same(row));
+    }
     json_decref(document);
     free(text);
     return same ? PARE_EXIT_DONE : fail_foreign(rows->json);

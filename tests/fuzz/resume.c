@@ -142,7 +142,7 @@ static void check_output(void) {
 
 static pare_status read_kept(const char *path) {
     pare_mapping file;
-    tiny_check(pare_mapping_open(path, &file) == PARE_OK, path);
+    PARE_TRY(pare_mapping_open(path, &file));
     if (pare_file_exists(scene.progress)) tiny_remove(scene.progress);
     copy_tree(scene.kept, scene.progress);
     if (scene.of == &rounds)
