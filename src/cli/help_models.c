@@ -12,11 +12,13 @@
 static void print_units(const json_t *family) {
     const char *heads = pare_document_text(family, "heads");
     bool some = strcmp(heads, "none") != 0, ffn = json_is_true(pare_document_at(family, "ffn"));
+    bool hidden = json_is_true(pare_document_at(family, "hidden"));
     if (json_is_true(pare_document_at(family, "experts"))) {
-        printf("      units: whole experts, channels inside them%s\n", some ? ", heads" : " (--attention-layers none)");
+        printf("      units: whole experts, channels inside them%s%s\n",
+               some ? ", heads" : " (--attention-layers none)", hidden ? ", hidden channels" : "");
         return;
     }
-    bool hidden = json_is_true(pare_document_at(family, "hidden")), divided = strncmp(heads, "any", 3) != 0;
+    bool divided = strncmp(heads, "any", 3) != 0;
     printf("      units: %s%s%s%s%s\n", some ? "heads" : "",
            some && divided ? " (numbers that divide the hidden size)" : "", some && ffn ? ", " : "",
            ffn    ? "FFN channels"

@@ -161,8 +161,8 @@ char *pare_config_positions(const pare_config *config, const char *folder);
  * architecture has no such tensor. */
 void pare_config_role_shape(const pare_config *config, const pare_widths *widths, pare_role role, int64_t *rows,
                             int64_t *columns);
-/* What the columns of a role's tensor run over: as its row says, but for norms of all heads together, or with weights
- * for each. */
+/* What the columns of a role's tensor run over: as its row says, but for what reads latents, and norms of all heads
+ * together, or with weights for each. */
 pare_span pare_config_columns(const pare_config *config, pare_role role);
 /* A norm of queries or keys with weights for every head. */
 bool pare_role_is_owned_by_heads(const pare_config *config, pare_role role);

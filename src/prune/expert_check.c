@@ -94,7 +94,9 @@ static const refusal of_channels[] = {
 /* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
 static pare_status check_units(const pare_prune_job *job) {
     if (job->asked->recipe.mode == PARE_MODE_CHANNEL)
-        return pare_experts_refuse(job->model, "removing channels of the hidden state (--mode channel)");
+        return repairs(job)
+                   ? pare_experts_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)")
+                   : PARE_OK;
     if (job->asked->recipe.mode != PARE_MODE_BLOCK || trains(job))
         return pare_experts_refuse(job->model, "this way of pruning");
     bool ffn = job->target.ffn.begin < job->target.ffn.end;
@@ -110,9 +112,12 @@ static bool spares_attention(const pare_prune_job *job) {
 
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
+    if (recipe->mode == PARE_MODE_CHANNEL && repairs(job))
+        PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
     if (recipe->reconstruct) PARE_TRY(pare_latents_refuse(job->model, "--reconstruct"));
     if (leaves_them_whole(recipe)) return PARE_OK;
-    if (!spares_attention(job)) PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
+        PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
     if (fits_readers(job))
         PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
