@@ -114,7 +114,6 @@ pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     if (recipe->mode == PARE_MODE_CHANNEL && repairs(job))
         PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
-    if (recipe->reconstruct) PARE_TRY(pare_latents_refuse(job->model, "--reconstruct"));
     if (leaves_them_whole(recipe)) return PARE_OK;
     if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
         PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
