@@ -111,6 +111,25 @@ bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_han
     return out->tokens > 0;
 }
 
+/* x, times each token's share: that which it has, or would have if the expert were chosen. */
+static void share_inputs(const pare_block *block, const pare_expert_hand *hand) {
+    enum { PIECE = 256 };
+    const pare_expert_room *room = &block->activations->experts;
+    const pare_backend *backend = block->backend;
+    int64_t d = block->hidden;
+#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        for (int64_t at = 0; at < d; at += PIECE) {
+            float piece[PIECE], share = pare_routing_input_share(&room->routing, hand->places[i], hand->expert);
+            size_t count = (size_t)(d - at < PIECE ? d - at : PIECE), begin = (size_t)(i * d + at);
+            char *x = (char *)room->x + begin * pare_operand_size(backend);
+            pare_to_float(piece, x, backend->operand, count);
+            for (size_t j = 0; j < count; j++)
+                piece[j] *= share;
+            pare_from_float(x, backend->operand, piece, count);
+        }
+}
+
 void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     size_t row = (size_t)block->hidden * pare_operand_size(block->backend);
@@ -119,6 +138,7 @@ void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *h
 #pragma omp parallel for schedule(static) if (hand->tokens * block->hidden > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
         memcpy(to + (size_t)i * row, from + (size_t)(hand->places[i] / room->routing.chosen) * row, row);
+    if (room->routing.rule->shares_inputs) share_inputs(block, hand);
 }
 
 /* Without dropout, as PEFT has no other beside the experts' parameters. */
@@ -178,7 +198,7 @@ static void scatter(const pare_block *block, const pare_expert_hand *hand, float
 #pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
         add_scaled(out + hand->places[i] / room->routing.chosen * d, room->y + i * d,
-                   room->routing.share[hand->places[i]], d);
+                   pare_routing_output_share(&room->routing, hand->places[i]), d);
 }
 
 static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
@@ -190,6 +210,7 @@ static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
                                    .tokens = hand->tokens,
                                    .places = hand->places,
                                    .share = room->routing.share,
+                                   .in_x = room->routing.rule->shares_inputs,
                                    .x = room->x,
                                    .activated = room->activated,
                                    .y = room->y};

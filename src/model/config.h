@@ -59,17 +59,18 @@ typedef struct pare_layer_plan {
 /* The experts of the layers that have some: FFNs with a gate, of which each token reaches those that its router likes
  * best. Their outputs are added up by shares, which follow from the router's logits (routing.h). */
 typedef struct pare_experts {
-    uint32_t count;    /* as the file has it; 0: the model has none */
-    uint32_t chosen;   /* by each token */
-    uint32_t width;    /* FFN channels of each */
-    uint32_t shared;   /* of one more, that all tokens reach; 0: there is none */
-    bool shared_gated; /* through a gate of its own */
-    bool biased;       /* router, gate, up and down have biases */
-    bool normalised;   /* the shares of those chosen add up to `scale` */
-    bool sigmoid;      /* shares are sigmoids of the logits, not their softmax */
-    bool corrected;    /* a number for each expert is added to what it is chosen by, and not to its share */
-    double jitter;     /* above 0: sparsemixer (routing.h), which chooses 2 */
-    double scale;      /* of the shares; 1: none */
+    uint32_t count;     /* as the file has it; 0: the model has none */
+    uint32_t chosen;    /* by each token */
+    uint32_t width;     /* FFN channels of each */
+    uint32_t shared;    /* of one more, that all tokens reach; 0: there is none */
+    bool shared_gated;  /* through a gate of its own */
+    bool biased;        /* router, gate, up and down have biases */
+    bool normalised;    /* the shares of those chosen add up to `scale` */
+    bool sigmoid;       /* shares are sigmoids of the logits, not their softmax */
+    bool shares_inputs; /* shares multiply what experts read, not what they make */
+    bool corrected;     /* a number for each expert is added to what it is chosen by, and not to its share */
+    double jitter;      /* above 0: sparsemixer (routing.h), which chooses 2 */
+    double scale;       /* of the shares; 1: none */
     uint32_t groups, groups_chosen; /* at most PARE_EXPERT_GROUPS: a token chooses in those groups of experts, which
                                        follow one another, that it likes best: 1 of 1, in all of them */
     bool groups_by_two;             /* liked by their two best experts together, not by the best one */
