@@ -105,6 +105,19 @@ static pare_status check_units(const pare_prune_job *job) {
     return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
 }
 
+/* Which experts' outputs are held against each other, at inputs that are not those that shares make of them. */
+static pare_status check_shared_inputs(const pare_prune_job *job) {
+    const pare_recipe *recipe = &job->asked->recipe;
+    bool merges = recipe->experts == PARE_EXPERTS_MERGE, errors = recipe->signal == PARE_SIGNAL_EXPERT_ERRORS;
+    if (recipe->mode != PARE_MODE_EXPERT || !job->model->config.experts.shares_inputs || (!merges && !errors))
+        return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s: shares multiply what experts of a %s read, and %s takes them for factors of what experts "
+                     "make; drop experts (--experts drop) by reap, expert-taylor, expert-gates or expert-frequency",
+                     pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name,
+                     merges ? "--experts merge" : "expert-obs");
+}
+
 /* Channels of experts alone. */
 static bool spares_attention(const pare_prune_job *job) {
     return job->asked->recipe.mode == PARE_MODE_BLOCK && job->target.attention.begin >= job->target.attention.end;
@@ -114,6 +127,7 @@ pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     if (recipe->mode == PARE_MODE_CHANNEL && repairs(job))
         PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
+    PARE_TRY(check_shared_inputs(job));
     if (leaves_them_whole(recipe)) return PARE_OK;
     if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
         PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));

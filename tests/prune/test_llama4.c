@@ -1,0 +1,156 @@
+/* Llama 4's experts, whose shares multiply what they read: which experts and which of their channels stay, what is
+ * written and its loss are what torch and transformers make of the same models (tests/data/llama4_pruning.json); heads,
+ * layers, single weights and reconstruction leave what is written as it is checked; what takes shares for factors of
+ * outputs is refused. */
+#include "family_place.h"
+
+static int setup(void **state) {
+    return expected_open(state, families_load_from(EXPERTS_GOLDEN),
+                         load_json(PARE_SOURCE_DIR "/tests/data/llama4_pruning.json"));
+}
+
+typedef struct way {
+    const char *method;
+    double ratio, sparsity;
+    bool attention;
+    uint32_t dropped; /* this layer and no other; 0: none */
+    pare_setting settings[2];
+    const char *part; /* of the refusal; NULL: it is done */
+} way;
+
+static pare_status run(const place *p, const way *w, json_t **report) {
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    const pare_layers drop = {.given = true, .begin = (int32_t)w->dropped, .end = (int32_t)w->dropped + 1};
+    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+    char *text = NULL;
+    options.output = p->output;
+    options.force = true;
+    options.method = w->method;
+    options.ratio = w->ratio;
+    options.sparsity = (pare_sparsity){.given = w->sparsity > 0, .share = w->sparsity};
+    options.attention = (pare_layers){.given = !w->attention && w->ratio > 0 && !w->settings[0].key};
+    options.settings = w->settings;
+    options.setting_count = (size_t)(w->settings[0].key != NULL) + (w->settings[1].key != NULL);
+    options.drops = w->dropped ? &drop : NULL;
+    options.drop_count = w->dropped ? 1 : 0;
+    if (!w->dropped) options.calibration = calibration_on(p);
+    *report = NULL;
+    PARE_TRY(pare_prune(p->m.model, &options, &runtime, &text));
+    *report = json_loads(text, 0, NULL);
+    pare_text_free(text);
+    return PARE_OK;
+}
+
+static void check_layers(const char *name, const json_t *report, const json_t *wanted) {
+    static const char *const keys[][2] = {
+        {"kept", "experts_kept"}, {"ffn", "ffn_channels_kept"}, {"experts", "expert_channels_kept"}};
+    const json_t *layers = json_object_get(report, "layers");
+    assert_int_equal(json_array_size(layers), json_array_size(wanted));
+    for (size_t i = 0; i < json_array_size(wanted); i++)
+        for (size_t k = 0; k < 3; k++) {
+            const json_t *list = json_object_get(json_array_get(wanted, i), keys[k][0]);
+            if (list && !json_equal(json_object_get(json_array_get(layers, i), keys[k][1]), list))
+                fail_msg("%s: %s of layer %zu are others", name, keys[k][1], i);
+        }
+}
+
+static void check_written(const expected *e, const place *p, const char *name, const json_t *row) {
+    pare_model *model;
+    size_t i;
+    json_t *entry;
+    if (pare_model_open(p->output, &model) != PARE_OK) fail_msg("%s", pare_message());
+    double loss = family_forward(model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+    assert_close(name, loss, family_number(row, "loss"), 1e-6);
+    json_array_foreach(json_object_get(row, "tensors"), i, entry) {
+        const pare_tensor *tensor =
+            pare_checkpoint_find(model->checkpoint, json_string_value(json_array_get(entry, 0)));
+        const json_t *shape = json_array_get(entry, 1);
+        if (!tensor) fail_msg("%s is missing", json_string_value(json_array_get(entry, 0)));
+        for (size_t axis = 0; axis < json_array_size(shape); axis++)
+            assert_int_equal(tensor->shape[axis], json_integer_value(json_array_get(shape, axis)));
+    }
+    assert_int_equal(pare_checkpoint_count(model->checkpoint), json_array_size(json_object_get(row, "tensors")));
+    pare_model_close(model);
+}
+
+static void experts_and_channels_go_as_transformers_has_it(void **state) {
+    const expected *e = *state;
+    size_t i, j;
+    json_t *one, *row, *report;
+    json_array_foreach(json_object_get(e->golden, "cases"), i, one) {
+        place p = place_open(e, family_name(one));
+        json_array_foreach(json_object_get(one, "rows"), j, row) {
+            way w = {.method = json_string_value(json_object_get(row, "method")), .ratio = family_number(row, "ratio")};
+            if (strcmp(w.method, "wanda-structured") != 0) w.settings[0] = (pare_setting){"mode", "expert"};
+            if (run(&p, &w, &report) != PARE_OK) fail_msg("%s: %s", w.method, pare_message());
+            check_layers(w.method, report, json_object_get(row, "layers"));
+            check_written(e, &p, w.method, row);
+            json_decref(report);
+        }
+        place_close(&p);
+    }
+}
+
+/* Every run holds what it wrote against the model in memory. */
+static void other_ways(void **state) {
+    static const way ways[] = {
+        {.method = "taylor", .ratio = 0.5, .attention = true},
+        {.method = "obs", .ratio = 0.5, .attention = true},
+        {.method = "best", .ratio = 0.3, .attention = true},
+        {.method = "taylor", .ratio = 0.25, .settings = {{"mode", "channel"}}},
+        {.method = "expert-taylor", .ratio = 0.34, .settings = {{"mode", "expert"}}},
+        {.method = "reap", .ratio = 0.34, .settings = {{"mode", "expert"}, {"compensate", "ls"}}},
+        {.method = "reap", .ratio = 0.34, .settings = {{"mode", "expert"}, {"reconstruct", "5"}}},
+        {.method = "wanda", .sparsity = 0.5},
+        {.method = "best-sparse", .sparsity = 0.5},
+        {.dropped = 1},
+        {.method = "expert-obs", .ratio = 0.34, .settings = {{"mode", "expert"}}, .part = "expert-obs takes them"},
+        {.method = "reap",
+         .ratio = 0.34,
+         .settings = {{"mode", "expert"}, {"experts", "merge"}},
+         .part = "--experts merge takes them"},
+    };
+    static const char *const names[] = {"llama4_text", "llama4_text two of six, plain"};
+    for (size_t i = 0; i < 2 * sizeof ways / sizeof *ways; i++) {
+        const way *w = &ways[i / 2];
+        json_t *report;
+        place p = place_open(*state, names[i % 2]);
+        pare_status status = run(&p, w, &report);
+        if (!w->part && status != PARE_OK) fail_msg("%s: %s", names[i % 2], pare_message());
+        if (w->part && (status != PARE_UNSUPPORTED || !strstr(pare_message(), w->part)))
+            fail_msg("\"%s\" does not say \"%s\"", pare_message(), w->part);
+        if (w->part) prune_run_assert_holds(p.folder, "");
+        json_decref(report);
+        place_close(&p);
+    }
+}
+
+/* A layer that goes takes its entries of all lists along. */
+static void lists_lose_dropped_layers(void **state) {
+    static const way drop = {.dropped = 1};
+    json_t *report;
+    place p = place_open(*state, "llama4_text");
+    assert_int_equal(run(&p, &drop, &report), PARE_OK);
+    json_decref(report);
+    char *path = pare_path_join(p.output, "config.json");
+    json_t *config = load_json(path), *moe = json_loads("[2]", 0, NULL), *turned = json_loads("[1, 1, 0]", 0, NULL);
+    json_t *types = json_loads("[\"chunked_attention\", \"chunked_attention\", \"full_attention\"]", 0, NULL);
+    assert_true(json_equal(json_object_get(config, "moe_layers"), moe));
+    assert_true(json_equal(json_object_get(config, "no_rope_layers"), turned));
+    assert_true(json_equal(json_object_get(config, "layer_types"), types));
+    json_decref(config);
+    json_decref(moe);
+    json_decref(turned);
+    json_decref(types);
+    free(path);
+    place_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(experts_and_channels_go_as_transformers_has_it),
+        cmocka_unit_test(other_ways),
+        cmocka_unit_test(lists_lose_dropped_layers),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
