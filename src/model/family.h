@@ -106,6 +106,7 @@ typedef struct pare_expert_rule {
     bool turned;          /* they are [experts, d, 2 width] and [experts, width, d] */
     bool biased;        /* router and experts have biases: ".bias" of the router, and the tensors' names with "_bias" */
     bool shares_inputs; /* shares multiply what experts read */
+    bool crossed;       /* PEFT takes inputs of their parameters for outputs: no adapter of its form holds theirs */
     const char *shared; /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
     const char *shared_gate; /* NULL: it has none */
     const char *correction;  /* [experts], with suffix: "mlp.gate.e_score_correction_bias"; NULL: there is none */
@@ -228,11 +229,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(internlm3)                                                                                                     \
     ROW(glm)                                                                                                           \
     ROW(glm4)                                                                                                          \
-    ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5)        \
-        ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom)       \
-            ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe)           \
-                ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3)                 \
-                    ROW(glm4_moe_lite) ROW(gpt_oss) ROW(llama4) ROW(vit) ROW(deit)
+    ROW(cohere)                                                                                                        \
+    ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan)       \
+        ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt)           \
+            ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe)    \
+                ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) \
+                    ROW(llama4) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -146,11 +146,60 @@ static void lists_lose_dropped_layers(void **state) {
     place_close(&p);
 }
 
+/* PEFT would read factors of experts the other way round. */
+static void no_adapter_holds_experts(void **state) {
+    static const char *const attention[] = {"q_proj,v_proj"};
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    place p = place_open(*state, "llama4_text");
+    for (int all = 0; all < 2; all++) {
+        pare_recover_options options = PARE_RECOVER_OPTIONS_INIT;
+        char *report = NULL;
+        options.data = p.ids;
+        options.output = p.output;
+        options.adapter = true;
+        options.steps = 1;
+        options.targets = all ? NULL : attention;
+        options.target_count = all ? 0 : 1;
+        options.force = true;
+        pare_status status = pare_recover(p.m.model, &options, &runtime, &report);
+        if (status != (all ? PARE_UNSUPPORTED : PARE_OK)) fail_msg("%s", pare_message());
+        if (all) assert_non_null(strstr(pare_message(), "PEFT takes the inputs of experts"));
+        pare_text_free(report);
+    }
+    place_close(&p);
+}
+
+/* Values that mean nothing, or something else, are refused by their keys. */
+static void odd_values_are_named(void **state) {
+    const expected *e = *state;
+    static const char *const odd[][2] = {
+        {"attention_chunk_size", "0"}, {"attention_chunk_size", "\"large\""},
+        {"moe_layers", "3"},           {"moe_layers", "[\"one\"]"},
+        {"no_rope_layers", "[1, 0]"},  {"layer_types", "[\"sliding_attention\", \"\", \"\", \"\"]"},
+        {"floor_scale", "0"},          {"attn_scale", "-1"},
+        {"use_qk_norm", "2"},          {"interleave_moe_layer_step", "0"}};
+    const json_t *one = family_case(&e->all, "llama4_text");
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        json_t *config = json_deep_copy(json_object_get(one, "config"));
+        json_object_set_new(config, odd[i][0], json_loads(odd[i][1], JSON_DECODE_ANY, NULL));
+        char *folder = family_write(one, (family_form){.config = config});
+        pare_model *model;
+        assert_true(pare_model_open(folder, &model) != PARE_OK);
+        if (!strstr(pare_message(), odd[i][0])) fail_msg("\"%s\" does not name %s", pare_message(), odd[i][0]);
+        assert_null(strchr(pare_message(), '\n'));
+        json_decref(config);
+        tiny_remove(folder);
+        free(folder);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(experts_and_channels_go_as_transformers_has_it),
         cmocka_unit_test(other_ways),
         cmocka_unit_test(lists_lose_dropped_layers),
+        cmocka_unit_test(no_adapter_holds_experts),
+        cmocka_unit_test(odd_values_are_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

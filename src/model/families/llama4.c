@@ -44,6 +44,7 @@ const pare_family pare_family_llama4 = {
                 .turned = true,
                 .sigmoid = true,
                 .shares_inputs = true,
+                .crossed = true,
                 .shared = "feed_forward.shared_expert.",
                 .shared_alike = true,
                 .count_key = "num_local_experts",
