@@ -163,6 +163,7 @@ struct pare_family {
     const char *title;      /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
     const char *roots[4];   /* what tensors' names may begin with: "model."; NULL: "model." */
     const char *carried[2]; /* names of a wrapper's other parts: what they begin with, and what all versions look for */
+    bool whole_inside;      /* a wrapper has the class itself, with its head, where others have the model in it */
     const char *layer;      /* behind the root; NULL: "layers." */
     const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
     uint32_t bare_ends;                /* bits of ends whose names have no suffix */
@@ -230,11 +231,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(glm)                                                                                                           \
     ROW(glm4)                                                                                                          \
     ROW(cohere)                                                                                                        \
-    ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan)       \
-        ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt)           \
-            ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe)    \
-                ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) \
-                    ROW(llama4) ROW(vit) ROW(deit)
+    ROW(cohere2)                                                                                                       \
+    ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron)      \
+        ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)             \
+            ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe)  \
+                ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) ROW(llama4)   \
+                    ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -221,6 +221,10 @@ EXPERT_CASES = {
         layer_types=[CHUNK, CHUNK, FULL], use_qk_norm=False, attention_bias=True, attn_temperature_tuning=False, tie_word_embeddings=True,
         rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                          "original_max_position_embeddings": 32}),
+    "llama4 with pictures": {
+        "model_type": "llama4", "text_config": like_llama("llama4_text", **CHUNKED, num_experts_per_tok=1, num_hidden_layers=2, interleave_moe_layer_step=2),
+        "vision_config": {"model_type": "llama4_vision_model", **PICTURES, "num_channels": 3, "vision_output_dim": 16, "projector_input_dim": 16,
+                          "projector_output_dim": 16}},
 }
 
 # Whose experts are stored as MXFP4 (families.py, pack).

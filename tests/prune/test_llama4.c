@@ -125,6 +125,38 @@ static void other_ways(void **state) {
     }
 }
 
+/* What reads pictures is carried over, and is as wide as the language model. */
+static void pictures_are_carried_over(void **state) {
+    static const way ways[] = {{.method = "reap", .ratio = 0.34, .settings = {{"mode", "expert"}}},
+                               {.method = "taylor", .ratio = 0.5, .attention = true},
+                               {.dropped = 1},
+                               {.method = "taylor",
+                                .ratio = 0.5,
+                                .settings = {{"mode", "channel"}},
+                                .part = "other parts that are as wide as the language model"}};
+    static const char tower[] = "vision_model.class_embedding";
+    place p = place_open(*state, "llama4 with pictures");
+    const pare_tensor *before = pare_checkpoint_find(p.m.model->checkpoint, tower);
+    assert_non_null(before);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        json_t *report;
+        pare_model *left;
+        pare_status status = run(&p, &ways[i], &report);
+        if (ways[i].part) {
+            assert_int_equal(status, PARE_UNSUPPORTED);
+            assert_non_null(strstr(pare_message(), ways[i].part));
+            continue;
+        }
+        if (status != PARE_OK || pare_model_open(p.output, &left) != PARE_OK) fail_msg("%s", pare_message());
+        const pare_tensor *after = pare_checkpoint_find(left->checkpoint, tower);
+        assert_non_null(after);
+        assert_memory_equal(after->data, before->data, before->bytes);
+        json_decref(report);
+        pare_model_close(left);
+    }
+    place_close(&p);
+}
+
 /* A layer that goes takes its entries of all lists along. */
 static void lists_lose_dropped_layers(void **state) {
     static const way drop = {.dropped = 1};
@@ -197,6 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(experts_and_channels_go_as_transformers_has_it),
         cmocka_unit_test(other_ways),
+        cmocka_unit_test(pictures_are_carried_over),
         cmocka_unit_test(lists_lose_dropped_layers),
         cmocka_unit_test(no_adapter_holds_experts),
         cmocka_unit_test(odd_values_are_named),

@@ -17,7 +17,8 @@ static pare_status read(pare_fields fields, pare_config *config) {
 const pare_family pare_family_llama4 = {
     .types = {"llama4_text"},
     .class_name = "Llama4ForCausalLM",
-    .title = "Llama 4 Scout and Maverick, their language models",
+    .title = "Llama 4 Scout, Maverick (the language model of those with pictures)",
+    .whole_inside = true,
     .roles = {[PARE_ROLE_GATE] = "feed_forward.gate_proj",
               [PARE_ROLE_UP] = "feed_forward.up_proj",
               [PARE_ROLE_DOWN] = "feed_forward.down_proj"},
