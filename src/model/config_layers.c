@@ -26,6 +26,10 @@ static bool has_types(const pare_layer_rule *rule) {
     return rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_CHUNKS || by_number(rule);
 }
 
+static bool is_empty(const json_t *list) {
+    return json_is_array(list) && !json_array_size(list);
+}
+
 static pare_status read_window(pare_fields fields, const pare_layer_rule *rule, uint32_t *window) {
     const char *key = rule->window_key ? rule->window_key : "sliding_window";
     bool stated = json_object_get(fields.object, key), used = true;
@@ -75,6 +79,15 @@ static pare_status check_flags(pare_fields fields, const char *key, const json_t
     return PARE_OK;
 }
 
+/* Of layers that rotate; NULL where they are the usual ones. */
+static pare_status find_flags(pare_fields fields, const pare_config *config, const json_t **out) {
+    const pare_layer_rule *rule = &config->family->layers;
+    *out = NULL;
+    if (rule->empty_is_usual && is_empty(pare_field(fields, rule->no_rope_key))) return PARE_OK;
+    PARE_TRY(find_list(fields, rule->no_rope_key, config, out));
+    return check_flags(fields, rule->no_rope_key, *out);
+}
+
 static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t layer) {
     if (list) {
         const json_t *entry = json_array_get(list, layer);
@@ -91,8 +104,7 @@ pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
     pare_layer_rule own = *rule;
     uint32_t window;
     PARE_TRY(find_list(fields, typed ? types_key : NULL, config, &types));
-    PARE_TRY(find_list(fields, rule->no_rope_key, config, &flags));
-    PARE_TRY(check_flags(fields, rule->no_rope_key, flags));
+    PARE_TRY(find_flags(fields, config, &flags));
     if (rule->no_rope_period)
         PARE_TRY(pare_field_whole(fields, "no_rope_layer_interval", 1, PERIOD_LIMIT, rule->no_rope_period,
                                   &own.no_rope_period));
@@ -139,7 +151,8 @@ void pare_config_write_layers(const pare_config *original, const pare_config_siz
     if (original->family->write_sizes) original->family->write_sizes(original, sizes, json);
     if (sizes->layers == original->layers) return;
     if (typed && !json_is_array(json_object_get(json, types_key))) put_types(original, json);
-    if (rule->no_rope_key && !json_is_array(json_object_get(json, rule->no_rope_key)))
+    const json_t *turned = rule->no_rope_key ? json_object_get(json, rule->no_rope_key) : NULL;
+    if (rule->no_rope_key && (!json_is_array(turned) || is_empty(turned)))
         put_rotations(original, rule->no_rope_key, json);
     if (original->family->write_layers) original->family->write_layers(original, sizes, json);
 }

@@ -79,6 +79,7 @@ typedef struct pare_layer_rule {
     bool rotates_windows_only; /* layers that see all tokens have no rotation, where there are windows */
     const char *no_rope_key;   /* list of flags: 0, no rotation */
     uint32_t no_rope_period;   /* where that list is absent: every so many-th has none */
+    bool empty_is_usual;       /* or where it is empty */
 } pare_layer_rule;
 
 /* RoPE where the file is silent. */
@@ -232,11 +233,11 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(glm4)                                                                                                          \
     ROW(cohere)                                                                                                        \
     ROW(cohere2)                                                                                                       \
-    ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron)      \
-        ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)             \
-            ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe)  \
-                ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) ROW(llama4)   \
-                    ROW(vit) ROW(deit)
+    ROW(stablelm)                                                                                                      \
+    ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee)         \
+        ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)  \
+            ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) \
+                ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) ROW(llama4) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -178,6 +178,39 @@ static void lists_lose_dropped_layers(void **state) {
     place_close(&p);
 }
 
+static double loss_with(const expected *e, const char *key, const char *value, json_t **left) {
+    const json_t *one = family_case(&e->all, "llama4_text");
+    static const way drop = {.dropped = 1};
+    json_t *config = json_deep_copy(json_object_get(one, "config")), *report;
+    if (key) json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL));
+    place p = place_of(e, one, (family_form){.config = config});
+    double loss = family_forward(p.m.model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+    assert_int_equal(run(&p, &drop, &report), PARE_OK);
+    char *path = pare_path_join(p.output, "config.json");
+    *left = load_json(path);
+    free(path);
+    json_decref(report);
+    json_decref(config);
+    place_close(&p);
+    return loss;
+}
+
+/* The published files have an empty list of layers that rotate, and a number for what is true. */
+static void usual_values_in_odd_forms(void **state) {
+    static const char *const odd[][2] = {{"no_rope_layers", "[]"}, {"attn_temperature_tuning", "4"}};
+    json_t *plain, *other;
+    double loss = loss_with(*state, NULL, NULL, &plain);
+    for (size_t i = 0; i < 2; i++) {
+        assert_close(odd[i][0], loss_with(*state, odd[i][0], odd[i][1], &other), loss, 1e-12);
+        assert_true(json_equal(json_object_get(plain, "no_rope_layers"), json_object_get(other, "no_rope_layers")));
+        json_decref(other);
+    }
+    json_t *untuned;
+    assert_true(fabs(loss_with(*state, "attn_temperature_tuning", "0", &untuned) - loss) > 1e-6);
+    json_decref(untuned);
+    json_decref(plain);
+}
+
 /* PEFT would read factors of experts the other way round. */
 static void no_adapter_holds_experts(void **state) {
     static const char *const attention[] = {"q_proj,v_proj"};
@@ -231,6 +264,7 @@ int main(void) {
         cmocka_unit_test(other_ways),
         cmocka_unit_test(pictures_are_carried_over),
         cmocka_unit_test(lists_lose_dropped_layers),
+        cmocka_unit_test(usual_values_in_odd_forms),
         cmocka_unit_test(no_adapter_holds_experts),
         cmocka_unit_test(odd_values_are_named),
     };

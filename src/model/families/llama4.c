@@ -4,7 +4,12 @@
 static pare_status read(pare_fields fields, pare_config *config) {
     pare_architecture *a = &config->architecture;
     bool tuned = true, normed = true;
-    PARE_TRY(pare_field_flag_or(fields, "attn_temperature_tuning", true, &tuned));
+    const json_t *tuning = pare_field(fields, "attn_temperature_tuning");
+    /* Scout's first files have a number there. */
+    if (json_is_integer(tuning))
+        tuned = json_integer_value(tuning) != 0;
+    else
+        PARE_TRY(pare_field_flag_or(fields, "attn_temperature_tuning", true, &tuned));
     PARE_TRY(pare_field_positive(fields, "attn_scale", 1e9, 0.1, &a->query_growth));
     PARE_TRY(pare_field_positive(fields, "floor_scale", 1e9, 8192, &a->query_step));
     a->query_first = 1;
@@ -36,7 +41,8 @@ const pare_family pare_family_llama4 = {
                .window_key = "attention_chunk_size",
                .window_fallback = 8192,
                .no_rope_key = "no_rope_layers",
-               .no_rope_period = 4},
+               .no_rope_period = 4,
+               .empty_is_usual = true},
     .rope = {.theta = 500000},
     .experts = {.router = "feed_forward.router",
                 .fused = {"feed_forward.experts.gate_up_proj", "feed_forward.experts.down_proj"},
