@@ -111,23 +111,28 @@ bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_han
     return out->tokens > 0;
 }
 
-/* x, times each token's share: that which it has, or would have if the expert were chosen. */
-static void share_inputs(const pare_block *block, const pare_expert_hand *hand) {
+/* A row of an operand, times a share. */
+static void share_row(const pare_block *block, void *operand, int64_t row, float share) {
     enum { PIECE = 256 };
-    const pare_expert_room *room = &block->activations->experts;
     const pare_backend *backend = block->backend;
     int64_t d = block->hidden;
-#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t at = 0; at < d; at += PIECE) {
+        float piece[PIECE];
+        size_t count = (size_t)(d - at < PIECE ? d - at : PIECE);
+        char *x = (char *)operand + (size_t)(row * d + at) * pare_operand_size(backend);
+        pare_to_float(piece, x, backend->operand, count);
+        for (size_t j = 0; j < count; j++)
+            piece[j] *= share;
+        pare_from_float(x, backend->operand, piece, count);
+    }
+}
+
+/* x, times each token's share: that which it has, or would have if the expert were chosen. */
+static void share_inputs(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+#pragma omp parallel for schedule(static) if (hand->tokens * block->hidden > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
-        for (int64_t at = 0; at < d; at += PIECE) {
-            float piece[PIECE], share = pare_routing_input_share(&room->routing, hand->places[i], hand->expert);
-            size_t count = (size_t)(d - at < PIECE ? d - at : PIECE), begin = (size_t)(i * d + at);
-            char *x = (char *)room->x + begin * pare_operand_size(backend);
-            pare_to_float(piece, x, backend->operand, count);
-            for (size_t j = 0; j < count; j++)
-                piece[j] *= share;
-            pare_from_float(x, backend->operand, piece, count);
-        }
+        share_row(block, room->x, i, pare_routing_input_share(&room->routing, hand->places[i], hand->expert));
 }
 
 void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand) {
@@ -180,8 +185,17 @@ pare_status pare_block_expert_make(const pare_block *block, const pare_expert_ha
 
 pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count,
                                       float *y) {
+    const pare_expert_room *room = &block->activations->experts;
     const void *x = pare_operand_at(block->backend, block->activations->normed2, first * block->hidden);
     const pare_expert_hand hand = pare_block_expert_of(block, expert, count, NULL);
+    if (block->config->experts.shares_inputs) {
+        const float *logits = room->routing.probability + first * block->widths.experts + expert;
+        memcpy(room->x, x, (size_t)(count * block->hidden) * pare_operand_size(block->backend));
+        for (int64_t i = 0; i < count; i++)
+            share_row(block, room->x, i,
+                      (float)block->config->experts.scale / (1.0f + expf(-logits[i * block->widths.experts])));
+        x = room->x;
+    }
     PARE_TRY(activate(block, &hand, x));
     return pare_block_expert_make(block, &hand, y);
 }

@@ -105,17 +105,16 @@ static pare_status check_units(const pare_prune_job *job) {
     return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
 }
 
-/* Which experts' outputs are held against each other, at inputs that are not those that shares make of them. */
+/* Experts are alike if they make the same of the same tokens, which they read with different shares. */
 static pare_status check_shared_inputs(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
-    bool merges = recipe->experts == PARE_EXPERTS_MERGE, errors = recipe->signal == PARE_SIGNAL_EXPERT_ERRORS;
-    if (recipe->mode != PARE_MODE_EXPERT || !job->model->config.experts.shares_inputs || (!merges && !errors))
-        return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED,
-                     "%s: shares multiply what experts of a %s read, and %s takes them for factors of what experts "
-                     "make; drop experts (--experts drop) by reap, expert-taylor, expert-gates or expert-frequency",
-                     pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name,
-                     merges ? "--experts merge" : "expert-obs");
+    bool merges = recipe->mode == PARE_MODE_EXPERT && recipe->experts == PARE_EXPERTS_MERGE;
+    if (!merges || !job->model->config.experts.shares_inputs) return PARE_OK;
+    return pare_fail(
+        PARE_UNSUPPORTED,
+        "%s: shares multiply what experts of a %s read, and --experts merge takes them for factors of what "
+        "experts make; drop experts (--experts drop)",
+        pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
 }
 
 /* Channels of experts alone. */

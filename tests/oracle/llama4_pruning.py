@@ -1,5 +1,5 @@
 """Writes ../data/llama4_pruning.json: what torch, in fp64, keeps of models of Llama 4 in EXPERT_CASES, whose shares multiply what
-experts read: whole experts by REAP, by frequency and by the sums of their shares; channels of experts, of what all tokens reach and
+experts read: whole experts by REAP, by frequency, by the sums of their shares and by the error that they leave; channels of experts, of what all tokens reach and
 of dense layers by norms of inputs; and what transformers makes of the smaller models: losses, names and shapes.
 
 By layer: the experts that stay, or the channels of each and of what all tokens reach ("ffn")."""
@@ -18,7 +18,7 @@ from expert_pruning import loss_of
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "llama4_pruning.json")
 CASES = ("llama4_text", "llama4_text two of six, plain")
-METHODS = ("reap", "expert-frequency", "expert-gates", "wanda-structured")
+METHODS = ("reap", "expert-frequency", "expert-gates", "expert-obs", "wanda-structured")
 RATIO = {"wanda-structured": 0.3}
 USUAL = 0.34
 
@@ -69,6 +69,25 @@ def expert_scores(method, ffn, x):
     return scores
 
 
+def least_error(ffn, x, keep):
+    """Experts that stay where the one goes next without which the layer's output, tokens choosing anew, is nearest to the dense one's."""
+    logits = x @ ffn.router.weight.detach().T
+    made = torch.stack([run(parts_of(ffn.experts, e), x * torch.sigmoid(logits[:, e:e + 1]), ffn.experts.act_fn)[1] for e in range(ffn.num_experts)])
+
+    def output(left):
+        off = torch.full_like(logits, float("-inf"))
+        off[:, left] = logits[:, left]
+        index = off.topk(min(ffn.top_k, len(left)), dim=1).indices
+        return sum(made[index[:, i], torch.arange(len(x))] for i in range(index.shape[1]))
+
+    left = list(range(ffn.num_experts))
+    dense = output(left)
+    while len(left) > keep:
+        errors = {e: (output([i for i in left if i != e]) - dense).square().sum().item() for e in left}
+        left.remove(min(left, key=lambda e: (errors[e], e)))
+    return left
+
+
 def channel_scores(parts, x, act):
     gate, up, down = parts
     h, _ = run(parts, x, act)
@@ -97,7 +116,11 @@ def choose(model, method, seen):
                                   for e, (inputs, _) in enumerate(reached(ffn, x))]
             layers.append(row)
         else:
-            layers.append({"kept": kept_of(expert_scores(method, ffn, x), left_of(ffn.num_experts, method))} if routed else {})
+            keep = left_of(ffn.num_experts, method) if routed else 0
+            if method == "expert-obs":
+                layers.append({"kept": least_error(ffn, x, keep)} if routed else {})
+            else:
+                layers.append({"kept": kept_of(expert_scores(method, ffn, x), keep)} if routed else {})
     return layers
 
 

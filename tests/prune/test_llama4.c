@@ -1,7 +1,7 @@
 /* Llama 4's experts, whose shares multiply what they read: which experts and which of their channels stay, what is
  * written and its loss are what torch and transformers make of the same models (tests/data/llama4_pruning.json); heads,
- * layers, single weights and reconstruction leave what is written as it is checked; what takes shares for factors of
- * outputs is refused. */
+ * layers, single weights and reconstruction leave what is written as it is checked; merging, which takes shares for
+ * factors of outputs, is refused. */
 #include "family_place.h"
 
 static int setup(void **state) {
@@ -104,7 +104,6 @@ static void other_ways(void **state) {
         {.method = "wanda", .sparsity = 0.5},
         {.method = "best-sparse", .sparsity = 0.5},
         {.dropped = 1},
-        {.method = "expert-obs", .ratio = 0.34, .settings = {{"mode", "expert"}}, .part = "expert-obs takes them"},
         {.method = "reap",
          .ratio = 0.34,
          .settings = {{"mode", "expert"}, {"experts", "merge"}},
