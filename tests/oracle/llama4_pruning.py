@@ -19,7 +19,7 @@ from expert_pruning import loss_of
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "llama4_pruning.json")
 CASES = ("llama4_text", "llama4_text two of six, plain")
 METHODS = ("reap", "expert-frequency", "expert-gates", "expert-obs", "wanda-structured")
-RATIO = {"wanda-structured": 0.3}
+RATIO = {"wanda-structured": 0.3, "expert-obs": 0.5}  # at which it keeps others than frequency does
 USUAL = 0.34
 
 
@@ -100,7 +100,8 @@ def dense_parts(mlp):
 
 
 def left_of(count, method):
-    return math.trunc(count * (1 - RATIO.get(method, USUAL)) + 1e-9) if method in RATIO else count - int(count * USUAL)
+    ratio = RATIO.get(method, USUAL)
+    return math.trunc(count * (1 - ratio) + 1e-9) if method == "wanda-structured" else count - int(count * ratio)
 
 
 def choose(model, method, seen):
@@ -108,7 +109,7 @@ def choose(model, method, seen):
     for number, layer in enumerate(model.model.layers):
         ffn, x = layer.feed_forward, seen[number]
         routed = hasattr(ffn, "experts")
-        if method in RATIO:
+        if method == "wanda-structured":
             shared = ffn.shared_expert if routed else ffn
             row = {"ffn": kept_of(channel_scores(dense_parts(shared), x, shared.activation_fn), left_of(shared.gate_proj.out_features, method))}
             if routed:
