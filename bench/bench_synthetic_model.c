@@ -1,7 +1,8 @@
-/* Writes a model of a well-known shape to measure whole runs on: bench_synthetic_model SHAPE OUT [LAYERS]. All weights
- * are random and differ from layer to layer; their variances keep the residual stream and the logits in the range of a
- * trained model's, so that losses are finite (a little above the logarithm of the vocabulary) and no product is
- * trivial. bf16 safetensors in shards, their index, config.json, and a tokenizer whose tokens are single bytes. */
+/* Writes a model of a well-known shape to measure whole runs on: bench_synthetic_model SHAPE OUT [LAYERS [holes]]. All
+ * weights are random and differ from layer to layer; their variances keep the residual stream and the logits in the
+ * range of a trained model's, so that losses are finite (a little above the logarithm of the vocabulary) and no product
+ * is trivial. bf16 safetensors in shards, their index, config.json, and a tokenizer whose tokens are single bytes. With
+ * `holes` all layers but the first are zeros that take no room on the disk, to plan on. */
 #include "evaluate/synthetic.h"
 #include "model/model.h"
 #include "support/dtype.h"
@@ -18,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 18, NAME = 96, SPECIAL = 3 };
+enum { PIECE = 1 << 18, NAME = 96, SPECIAL = 3, GROWTH = 1 << 10 };
 #define SHARD_BYTES ((uint64_t)4 << 30)
 
 typedef struct tensor {
@@ -26,6 +27,7 @@ typedef struct tensor {
     uint64_t rows, columns, offset; /* rows 0: a vector of ones; offset: in its shard's data */
     double deviation;
     uint32_t shard;
+    bool hole;
 } tensor;
 
 typedef struct model {
@@ -35,6 +37,7 @@ typedef struct model {
     tensor *tensors;
     size_t count;
     uint64_t bytes;
+    bool holes;
 } model;
 
 static void stop(const char *what, const char *name) {
@@ -58,10 +61,25 @@ static void close_text(FILE *file, const char *name) {
     if (fclose(file) != 0) stop("cannot write", name);
 }
 
-static void add(model *m, const char *name, uint64_t rows, uint64_t columns, double deviation) {
+/* What a layer adds to the stream is as large at every depth together as the embedding is. */
+static double deviation_of(const pare_synthetic_shape *s, const pare_synthetic_tensor *t) {
+    if (!t->rows) return 0.0;
+    if (t->layer < 0 && strcmp(t->name, "model.embed_tokens.weight") == 0) return 1.0;
+    return 1.0 / sqrt((double)t->columns * (t->adds ? 2.0 * s->layers : 1.0));
+}
+
+static void add(void *context, const pare_synthetic_tensor *seen) {
+    model *m = context;
+    if (m->count % GROWTH == 0) {
+        m->tensors = realloc(m->tensors, (m->count + GROWTH) * sizeof *m->tensors);
+        if (!m->tensors) stop("no memory for", "the list of tensors");
+    }
     tensor *t = &m->tensors[m->count++];
-    *t = (tensor){.rows = rows, .columns = columns, .deviation = deviation};
-    snprintf(t->name, sizeof t->name, "%s", name);
+    *t = (tensor){.rows = seen->rows,
+                  .columns = seen->columns,
+                  .deviation = deviation_of(m->shape, seen),
+                  .hole = m->holes && !pare_synthetic_filled(seen)};
+    snprintf(t->name, sizeof t->name, "%s", seen->name);
     const tensor *before = m->count > 1 ? t - 1 : NULL;
     t->shard = before ? before->shard : 0;
     t->offset = before ? before->offset + 2 * elements_of(before) : 0;
@@ -71,25 +89,6 @@ static void add(model *m, const char *name, uint64_t rows, uint64_t columns, dou
     }
     m->bytes += 2 * elements_of(t);
     m->shards = t->shard + 1;
-}
-
-/* What a layer adds to the stream is as large at every depth together as the embedding is. */
-static void list_tensors(model *m) {
-    const pare_synthetic_shape *s = m->shape;
-    m->tensors = calloc((size_t)m->layers * PARE_LAYER_ROLES + 3, sizeof *m->tensors);
-    if (!m->tensors) stop("no memory for", "the list of tensors");
-    add(m, "model.embed_tokens.weight", s->vocabulary, s->hidden, 1.0);
-    for (uint32_t layer = 0; layer < m->layers; layer++)
-        for (int role = 0; role < PARE_LAYER_ROLES; role++) {
-            char name[NAME];
-            uint64_t rows, columns;
-            bool adds = role == PARE_ROLE_O || role == PARE_ROLE_DOWN;
-            pare_role_name(layer, (pare_role)role, name, sizeof name);
-            pare_synthetic_matrix(s, role, &rows, &columns);
-            add(m, name, rows, columns, 1.0 / sqrt((double)columns * (adds ? 2.0 * s->layers : 1.0)));
-        }
-    add(m, "model.norm.weight", 0, s->hidden, 0.0);
-    add(m, "lm_head.weight", s->vocabulary, s->hidden, 1.0 / sqrt((double)s->hidden));
 }
 
 static void put(int file, const void *bytes, size_t count, uint64_t at) {
@@ -146,14 +145,18 @@ static void write_shard(const model *m, uint32_t shard) {
     uint64_t header_bytes = length;
     put(file, &header_bytes, sizeof header_bytes, 0);
     put(file, header, length, sizeof header_bytes);
+    uint64_t end = 0;
     for (size_t id = 0; id < m->count; id++) {
         const tensor *t = &m->tensors[id];
-        int64_t pieces = t->shard == shard ? (int64_t)((elements_of(t) + PIECE - 1) / PIECE) : 0;
+        if (t->shard != shard) continue;
+        int64_t pieces = t->hole ? 0 : (int64_t)((elements_of(t) + PIECE - 1) / PIECE);
+        end = t->offset + 2 * elements_of(t);
 #pragma omp parallel for schedule(dynamic)
         for (int64_t i = 0; i < pieces; i++)
             write_piece(file, t, id, (uint64_t)i * PIECE, sizeof header_bytes + length);
     }
-    if (close(file) != 0) stop("cannot write", name);
+    if (ftruncate(file, (off_t)(sizeof header_bytes + length + end)) != 0 || close(file) != 0)
+        stop("cannot write", name);
     free(header);
     free(path);
 }
@@ -218,7 +221,7 @@ static void write_configs(const model *m) {
 
 static uint32_t layers_of(const char *text, uint32_t usual) {
     char *end = NULL;
-    if (!text) return usual;
+    if (!text || strcmp(text, "whole") == 0) return usual;
     unsigned long layers = strtoul(text, &end, 10);
     if (*end || layers < 1 || layers > 512) {
         fprintf(stderr, "%s layers: give a number from 1 to 512\n", text);
@@ -229,14 +232,17 @@ static uint32_t layers_of(const char *text, uint32_t usual) {
 
 int main(int count, char **arguments) {
     const pare_synthetic_shape *shape = count > 2 ? pare_synthetic_find(arguments[1]) : NULL;
-    if (!shape || count > 4) {
-        fputs("bench_synthetic_model 1b|7b|13b|llama3-8b|70b OUT [LAYERS]\n", stderr);
+    bool holes = count == 5 && strcmp(arguments[4], "holes") == 0;
+    if (!shape || count > 5 || (count == 5 && !holes)) {
+        fputs("bench_synthetic_model 1b|7b|13b|llama3-8b|70b|30b-a3b OUT [LAYERS [holes]]\n", stderr);
         return 2;
     }
-    model m = {
-        .shape = shape, .folder = arguments[2], .layers = layers_of(count > 3 ? arguments[3] : NULL, shape->layers)};
+    model m = {.shape = shape,
+               .folder = arguments[2],
+               .layers = layers_of(count > 3 ? arguments[3] : NULL, shape->layers),
+               .holes = holes};
     if (mkdir(m.folder, 0777) != 0) stop("cannot make the folder", m.folder);
-    list_tensors(&m);
+    pare_synthetic_list(shape, m.layers, shape->vocabulary, add, &m);
     write_configs(&m);
     write_tokenizer(&m);
     for (uint32_t shard = 0; shard < m.shards; shard++)

@@ -119,7 +119,7 @@ PARE_API pare_status pare_generate(const pare_model *model, const pare_generate_
 
 typedef struct pare_bench_options {
     size_t size;              /* of the struct, as its _INIT has it; or 0 */
-    const char *shape;        /* "7b", "13b", "llama3-8b", "1b", or NULL with a model */
+    const char *shape;        /* "7b", "13b", "llama3-8b", "1b", "70b", "30b-a3b", or NULL with a model */
     uint32_t layers;          /* layers of a synthetic model; 0: 1 */
     uint32_t samples, length; /* 0: 10 x 128 */
     uint32_t repeats;         /* 0: 3; the median counts */

@@ -83,6 +83,7 @@ typedef struct pare_attention {
     float scale;         /* positive; 0: head^-1/2 */
     float cap;           /* positive; 0: none */
     int64_t window;      /* a query sees only keys whose position is above its own minus this; 0: no such bound */
+    bool chunked;        /* or, that is in the same chunk of so many positions, counted from 0 */
     const float *slopes; /* [groups * shared] ALiBi; NULL: none */
     bool rounded_slopes; /* what they add is scale bf16(slope bf16(key's position)), with slopes that bf16 holds */
     bool bidirectional;  /* every query sees the keys behind it, too; keys == queries, without start and prefix */

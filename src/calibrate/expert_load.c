@@ -77,7 +77,7 @@ void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_exp
         for (int64_t i = 0; i < count; i++) {
             double share = (double)seen->share[seen->places[first + i]];
             load->shares[place] += share;
-            load->outputs[place] += share * norms[i];
+            load->outputs[place] += (seen->in_x ? 1.0 : share) * norms[i];
         }
     }
 }

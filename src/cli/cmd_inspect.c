@@ -86,7 +86,8 @@ static void print_attention(const json_t *attention) {
         else
             printf("layers %llu-%llu: ", (unsigned long long)begin, (unsigned long long)end);
         if (window)
-            printf("a window of %s tokens", pare_count_show(window).text);
+            printf("%s of %s tokens", json_object_get(stretch, "chunked") ? "chunks" : "a window",
+                   pare_count_show(window).text);
         else
             fputs("all tokens", stdout);
         puts(json_object_get(stretch, "rope") ? "" : ", no rotation");
@@ -104,6 +105,7 @@ static void print_shares(const json_t *experts) {
     else
         fputs(sigmoid ? "are sigmoids" : "are of all experts' softmax", stdout);
     if (!json_is_true(pare_document_at(experts, "normalised")) && fabs(scale - 1.0) > 0.0) printf(" times %g", scale);
+    if (json_is_true(pare_document_at(experts, "shares_inputs"))) fputs(", of what experts read", stdout);
 }
 
 static void print_latents(const json_t *latents) {

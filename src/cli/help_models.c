@@ -12,11 +12,13 @@
 static void print_units(const json_t *family) {
     const char *heads = pare_document_text(family, "heads");
     bool some = strcmp(heads, "none") != 0, ffn = json_is_true(pare_document_at(family, "ffn"));
+    bool hidden = json_is_true(pare_document_at(family, "hidden"));
     if (json_is_true(pare_document_at(family, "experts"))) {
-        printf("      units: whole experts, channels inside them%s\n", some ? ", heads" : " (--attention-layers none)");
+        printf("      units: whole experts, channels inside them%s%s\n",
+               some ? ", heads" : " (--attention-layers none)", hidden ? ", hidden channels" : "");
         return;
     }
-    bool hidden = json_is_true(pare_document_at(family, "hidden")), divided = strncmp(heads, "any", 3) != 0;
+    bool divided = strncmp(heads, "any", 3) != 0;
     printf("      units: %s%s%s%s%s\n", some ? "heads" : "",
            some && divided ? " (numbers that divide the hidden size)" : "", some && ffn ? ", " : "",
            ffn    ? "FFN channels"
@@ -46,12 +48,13 @@ int pare_help_print_models(void) {
     }
     json_t *report = json_loads(text, 0, NULL);
     const json_t *families = pare_document_at(report, "families");
-    pare_help_wrap("Families of models by the model_type of their config.json. Of all of them single weights and whole "
-                   "layers can go (of those with experts, whole experts, too); units are removed as said, "
-                   "and what is left is written in the first class that "
-                   "loads it. Models with pictures (gemma3, mistral3): their language model is pruned, the rest is "
-                   "carried over.",
-                   0);
+    pare_help_wrap(
+        "Families of models by the model_type of their config.json. Of all of them single weights and whole "
+        "layers can go (of those with experts, whole experts, too); units are removed as said, "
+        "and what is left is written in the first class that "
+        "loads it. Models with pictures (gemma3, mistral3, llama4): their language model is pruned, the rest is "
+        "carried over.",
+        0);
     for (size_t i = 0; i < json_array_size(families); i++)
         print_family(json_array_get(families, i));
     json_decref(report);

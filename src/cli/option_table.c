@@ -22,7 +22,7 @@ static const char *keep_name(size_t index) {
 }
 
 const char *pare_choice_shape(size_t index) {
-    static const char *const names[] = {"1b", "7b", "13b", "llama3-8b", "70b"};
+    static const char *const names[] = {"1b", "7b", "13b", "llama3-8b", "70b", "30b-a3b"};
     return index < sizeof names / sizeof *names ? names[index] : NULL;
 }
 

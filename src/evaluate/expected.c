@@ -17,6 +17,13 @@ void pare_expected_add(pare_expected *e, const char *stage, const pare_work *wor
     pare_work_add(&e->work[i], work, times);
 }
 
+/* Weights that are no numbers are named by whoever reads all of them. */
+static pare_status find_rates(const pare_rates_request *request, pare_rates *rates) {
+    pare_status status = pare_rates_measure(request, rates);
+    if (status == PARE_NUMERIC_ERROR) *rates = pare_rates_assumed();
+    return status == PARE_NUMERIC_ERROR ? PARE_OK : status;
+}
+
 pare_status pare_expected_measure(pare_expected *e, const pare_model *model, const pare_backend *backend,
                                   int64_t length, uint64_t limit) {
     pare_work all = {{0}};
@@ -26,7 +33,7 @@ pare_status pare_expected_measure(pare_expected *e, const pare_model *model, con
     pare_rates_request request = {
         .model = model, .backend = backend, .length = length, .limit = limit, .written = e->written, .work = &all};
     if (pare_work_operations(&all) >= worth_measuring && (!limit || limit >= ROOM))
-        PARE_TRY(pare_rates_measure(&request, &rates));
+        PARE_TRY(find_rates(&request, &rates));
     for (size_t i = 0; i < e->count; i++)
         e->times[i] = (pare_stage_time){e->stages[i], pare_work_seconds(&e->work[i], &rates)};
     e->known = true;

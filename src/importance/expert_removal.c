@@ -38,6 +38,8 @@ static void route(const removal *r, int64_t token, const bool *off, float *logit
     pare_routing one = routing_of(o, logits, share, expert);
     memcpy(logits, o->logits + token * o->experts, o->experts * sizeof *logits);
     pare_routing_choose_token(&one, off, 0);
+    for (uint32_t i = 0; o->rule->shares_inputs && i < o->chosen; i++)
+        share[i] = share[i] > 0.0f ? 1.0f : 0.0f; /* outputs have theirs */
 }
 
 /* sum_ij a_i b_j <y_i, y_j> over two lists of experts with their shares. */

@@ -1,5 +1,6 @@
 #include "importance/gathered.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -13,18 +14,28 @@ static bool is_of_expert(const pare_model *model, size_t id, pare_expert_place *
 
 static bool is_cut_by_column(const pare_index_scores *scores, size_t id, pare_role role) {
     pare_expert_place place;
-    if (is_of_expert(scores->model, id, &place)) return place.part == PARE_EXPERT_DOWN;
+    if (is_of_expert(scores->model, id, &place))
+        return (place.part == PARE_EXPERT_DOWN) == (scores->axis == PARE_AXIS_WIDTHS);
     bool writes = role < PARE_ALL_ROLES && pare_role_writes(role);
     bool vector = role < PARE_ALL_ROLES && !pare_role_is_matrix(role);
     return scores->axis == PARE_AXIS_WIDTHS ? writes || vector : !writes;
+}
+
+static bool expert_has_hidden(const pare_expert_place *place) {
+    bool own = place->what == PARE_EXPERT_OWN || (place->what == PARE_EXPERT_BIAS && place->part == PARE_EXPERT_DOWN);
+    return own || place->what == PARE_EXPERT_ROUTER || place->what == PARE_EXPERT_SHARED_GATE;
 }
 
 /* An axis of the tensor runs over the channels of the hidden state. */
 static bool has_hidden(const pare_model *model, size_t id) {
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
+    if (pare_tensor_id_split_expert(model, id, &place)) return expert_has_hidden(&place);
+    if (pare_tensor_id_split_latent(model, id, &layer)) return true;
     if (pare_tensor_id_split(model, id, &layer, &role))
-        return pare_roles[role].rows == PARE_SPAN_HIDDEN || pare_roles[role].columns == PARE_SPAN_HIDDEN;
+        return pare_roles[role].rows == PARE_SPAN_HIDDEN ||
+               pare_config_columns(&model->config, role) == PARE_SPAN_HIDDEN;
     bool projected = pare_has_end(&model->config.architecture, PARE_END_PROJECT_IN);
     if (id == pare_tensor_id_embedding() || id == pare_tensor_id_head(model)) return !projected;
     return id == pare_tensor_id_final_norm(model) || id == pare_tensor_id_end(model, PARE_END_FINAL_NORM_BIAS) ||
@@ -50,6 +61,13 @@ pare_status pare_index_scores_room(pare_index_scores *scores, size_t id) {
     return pare_alloc(&scores->by_tensor[id], pare_index_scores_count(scores, id), sizeof(double), "scores");
 }
 
+/* What experts have is scored when one of its tensors is seen. */
+static bool waits(const pare_model *model, size_t id) {
+    pare_expert_place place;
+    bool expert = pare_tensor_id_split_expert(model, id, &place);
+    return expert && (place.what == PARE_EXPERT_OWN || place.what == PARE_EXPERT_BIAS);
+}
+
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out) {
     *out = (pare_index_scores){.model = model,
@@ -57,11 +75,9 @@ pare_status pare_index_scores_new(const pare_model *model, const pare_salience *
                                .constants = salience->constants,
                                .axis = axis,
                                .count = model->tensor_count};
-    pare_expert_place place;
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");
     for (size_t id = 0; id < model->tensor_count && status == PARE_OK; id++)
-        if (pare_index_scores_count(out, id) && !is_of_expert(model, id, &place))
-            status = pare_index_scores_room(out, id);
+        if (pare_index_scores_count(out, id) && !waits(model, id)) status = pare_index_scores_room(out, id);
     if (status != PARE_OK) pare_index_scores_free(out);
     return status;
 }
@@ -162,6 +178,17 @@ static pare_status prepare(pare_index_scores *scores, size_t id, const pare_sali
     return PARE_OK;
 }
 
+/* The tensor that has the scores of `id`. To the hidden state all experts of a layer are one FFN, whose parts are
+ * scored as the first one's. */
+static size_t scored_as(const pare_index_scores *scores, size_t id) {
+    const pare_config *config = &scores->model->config;
+    pare_expert_place place;
+    if (scores->axis != PARE_AXIS_HIDDEN || !pare_tensor_id_split_expert(scores->model, id, &place)) return id;
+    if (place.what == PARE_EXPERT_OWN) return pare_tensor_id_expert(config, place.layer, 0, place.part);
+    if (place.what == PARE_EXPERT_BIAS) return pare_tensor_id_expert_bias(config, place.layer, 0, place.part);
+    return id;
+}
+
 /* Where the scores of tensor `id` are added up; NULL: nowhere. Along the widths a bias is one more column of its
  * matrix. A salience that compares a weight with the whole of its matrix knows the matrix alone. */
 static double *sums_of(const pare_index_scores *scores, size_t id) {
@@ -169,7 +196,7 @@ static double *sums_of(const pare_index_scores *scores, size_t id) {
     uint32_t layer;
     pare_role role;
     bool bias = pare_tensor_id_split(scores->model, id, &layer, &role) && pare_role_is_bias(role);
-    if (scores->axis == PARE_AXIS_HIDDEN || !bias) return scores->by_tensor[id];
+    if (scores->axis == PARE_AXIS_HIDDEN || !bias) return scores->by_tensor[scored_as(scores, id)];
     if (!pare_role_bears_units(role) || salience->prepare || salience->whole) return NULL;
     return scores->by_tensor[pare_tensor_id(layer, pare_roles[role].of)];
 }
@@ -182,7 +209,8 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     pare_role role = PARE_ALL_ROLES;
     pare_expert_place place;
     bool expert = is_of_expert(scores->model, id, &place);
-    if (expert && pare_index_scores_count(scores, id)) PARE_TRY(pare_index_scores_room(scores, id));
+    if (waits(scores->model, id) && pare_index_scores_count(scores, id))
+        PARE_TRY(pare_index_scores_room(scores, scored_as(scores, id)));
     double *sums = sums_of(scores, id);
     if (!sums) return PARE_OK;
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);

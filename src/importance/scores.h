@@ -9,7 +9,8 @@
 /* Which axis of the tensors is cut. */
 typedef enum pare_score_axis {
     PARE_AXIS_WIDTHS, /* rows of Q, K, V, gate, up; columns of O, down; those of experts, too */
-    PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, embedding, head; rows of O, down; norms */
+    PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, router, embedding, head; rows of O, down;
+                         norms; experts of a layer as one FFN */
 } pare_score_axis;
 
 /* A tensor whose rows come in until all are there, for a salience that scores it as a whole. */

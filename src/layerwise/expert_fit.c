@@ -59,7 +59,7 @@ static pare_status scale_inputs(pare_expert_fit *w, int64_t first, int64_t token
     pare_to_float(w->wide, room->activated, l->backend->operand, (size_t)(hand->tokens * f));
     const float *r = pare_stream_load(&w->residual, first, tokens, NULL);
     for (int64_t i = 0; i < hand->tokens; i++) {
-        float share = scale * room->routing.share[hand->places[i]];
+        float share = scale * pare_routing_output_share(&room->routing, hand->places[i]);
         for (int64_t j = 0; j < f; j++)
             w->wide[i * f + j] *= share;
         memcpy(w->room + i * l->hidden, r + hand->places[i] / chosen * l->hidden, (size_t)l->hidden * sizeof *r);

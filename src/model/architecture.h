@@ -54,8 +54,9 @@ typedef struct pare_architecture {
     bool parallel;       /* attention and FFN read the same input and add to it */
     bool shared_norm;    /* parallel, and n2 is n1 */
     pare_head_norm head_norm;
-    bool head_norm_own; /* every head has weights of its own */
-    bool ungated;       /* the FFN is Down act(Up x) */
+    bool head_norm_own;    /* every head has weights of its own */
+    bool head_norm_turned; /* only in layers that rotate */
+    bool ungated;          /* the FFN is Down act(Up x) */
     pare_activation activation;
     double gate_limit; /* of the clamped activation */
     pare_positions positions;
@@ -66,10 +67,13 @@ typedef struct pare_architecture {
     double attention_scale;   /* of scores; 0: head_dim^-1/2 */
     bool scale_by_layer;      /* scores of layer i are divided by i + 1 */
     double attention_cap;     /* tanh cap of scores; 0: none */
-    double query_growth;      /* queries at position p are multiplied by 1 + growth ln(1 + floor(p / step)) */
+    double query_growth;      /* queries at position p are multiplied by 1 + growth ln(1 + floor((p + first) / step)) */
     double query_step;        /* 0: they are not */
-    double qkv_clip;          /* queries, keys and values are clamped to [-clip, clip]; 0: not */
-    bool embedding_root;      /* embedding_scale is the root of the hidden size */
+    double query_first;
+    bool query_unturned; /* only in layers that do not rotate */
+    bool chunked;        /* layers with a window have chunks of that size (backend.h) */
+    double qkv_clip;     /* queries, keys and values are clamped to [-clip, clip]; 0: not */
+    bool embedding_root; /* embedding_scale is the root of the hidden size */
     double embedding_scale, residual_scale, logit_scale; /* 0: 1 */
     double logit_cap;                                    /* 0: none */
 } pare_architecture;

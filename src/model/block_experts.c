@@ -111,6 +111,30 @@ bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_han
     return out->tokens > 0;
 }
 
+/* A row of an operand, times a share. */
+static void share_row(const pare_block *block, void *operand, int64_t row, float share) {
+    enum { PIECE = 256 };
+    const pare_backend *backend = block->backend;
+    int64_t d = block->hidden;
+    for (int64_t at = 0; at < d; at += PIECE) {
+        float piece[PIECE];
+        size_t count = (size_t)(d - at < PIECE ? d - at : PIECE);
+        char *x = (char *)operand + (size_t)(row * d + at) * pare_operand_size(backend);
+        pare_to_float(piece, x, backend->operand, count);
+        for (size_t j = 0; j < count; j++)
+            piece[j] *= share;
+        pare_from_float(x, backend->operand, piece, count);
+    }
+}
+
+/* x, times each token's share: that which it has, or would have if the expert were chosen. */
+static void share_inputs(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+#pragma omp parallel for schedule(static) if (hand->tokens * block->hidden > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        share_row(block, room->x, i, pare_routing_input_share(&room->routing, hand->places[i], hand->expert));
+}
+
 void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     size_t row = (size_t)block->hidden * pare_operand_size(block->backend);
@@ -119,6 +143,7 @@ void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *h
 #pragma omp parallel for schedule(static) if (hand->tokens * block->hidden > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
         memcpy(to + (size_t)i * row, from + (size_t)(hand->places[i] / room->routing.chosen) * row, row);
+    if (room->routing.rule->shares_inputs) share_inputs(block, hand);
 }
 
 /* Without dropout, as PEFT has no other beside the experts' parameters. */
@@ -160,8 +185,17 @@ pare_status pare_block_expert_make(const pare_block *block, const pare_expert_ha
 
 pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count,
                                       float *y) {
+    const pare_expert_room *room = &block->activations->experts;
     const void *x = pare_operand_at(block->backend, block->activations->normed2, first * block->hidden);
     const pare_expert_hand hand = pare_block_expert_of(block, expert, count, NULL);
+    if (block->config->experts.shares_inputs) {
+        const float *logits = room->routing.probability + first * block->widths.experts + expert;
+        memcpy(room->x, x, (size_t)(count * block->hidden) * pare_operand_size(block->backend));
+        for (int64_t i = 0; i < count; i++)
+            share_row(block, room->x, i,
+                      (float)block->config->experts.scale / (1.0f + expf(-logits[i * block->widths.experts])));
+        x = room->x;
+    }
     PARE_TRY(activate(block, &hand, x));
     return pare_block_expert_make(block, &hand, y);
 }
@@ -178,7 +212,7 @@ static void scatter(const pare_block *block, const pare_expert_hand *hand, float
 #pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
         add_scaled(out + hand->places[i] / room->routing.chosen * d, room->y + i * d,
-                   room->routing.share[hand->places[i]], d);
+                   pare_routing_output_share(&room->routing, hand->places[i]), d);
 }
 
 static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
@@ -190,6 +224,7 @@ static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
                                    .tokens = hand->tokens,
                                    .places = hand->places,
                                    .share = room->routing.share,
+                                   .in_x = room->routing.rule->shares_inputs,
                                    .x = room->x,
                                    .activated = room->activated,
                                    .y = room->y};

@@ -47,8 +47,9 @@ pare_status pare_block_expert_make(const pare_block *block, const pare_expert_ha
 /* The adapter of one of its matrices, over its tokens. */
 pare_beside pare_block_expert_beside(const pare_block *block, const pare_expert_hand *hand, pare_expert_part part);
 
-/* y: [count, d] what an expert makes of `count` tokens from `first` on, whether they reach it or not. In the room of
- * the experts, so not while one of them works. */
+/* y: [count, d] what an expert makes of `count` tokens from `first` on, whether they reach it or not; where shares
+ * multiply inputs, with those that the router's logits, which probability still is, would give them. In the room of the
+ * experts, so not while one of them works. */
 pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count, float *y);
 
 /* branch: [tokens, d] the gradient of what the FFN makes. dnormed of the activations gets what reaches normed2 through

@@ -91,7 +91,7 @@ static void gather_gradient(const pare_block *block, const pare_expert_hand *han
 #pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
         scale_row(room->y + i * d, branch + hand->places[i] / room->routing.chosen * d,
-                  room->routing.share[hand->places[i]], d);
+                  pare_routing_output_share(&room->routing, hand->places[i]), d);
     block->backend->operations->to_operand(block->backend, room->y, hand->tokens * d, room->dy);
 }
 
@@ -108,7 +108,8 @@ static float dot_operand(const pare_block *block, const void *operand, int64_t a
     return (float)sum;
 }
 
-/* share dL/dshare of an expert's tokens: what Down makes times its gradient, which has the share in it. */
+/* share dL/dshare of an expert's tokens: what Down makes times its gradient, which has the share in it. (Where the
+ * share is in what the expert reads, that is what the loss feels of its output.) */
 static void feel(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     const float *bias = hand->bias[PARE_EXPERT_DOWN];
@@ -121,12 +122,22 @@ static void feel(const pare_block *block, const pare_expert_hand *hand) {
     }
 }
 
+/* The same where shares multiply inputs: what the expert reads times its gradient, in y. */
+static void feel_inputs(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t d = block->hidden;
+#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        room->felt[hand->places[i]] = dot_operand(block, room->x, i * d, room->y + i * d, d);
+}
+
 static void scatter_gradient(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     int64_t d = block->hidden;
 #pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
     for (int64_t i = 0; i < hand->tokens; i++)
-        add_row(block->activations->dnormed + hand->places[i] / room->routing.chosen * d, room->y + i * d, 1.0f, d);
+        add_row(block->activations->dnormed + hand->places[i] / room->routing.chosen * d, room->y + i * d,
+                pare_routing_input_share(&room->routing, hand->places[i], hand->expert), d);
 }
 
 /* Of one matrix of the expert, which made dy's y of x; dx (+)= the gradient of x. */
@@ -151,14 +162,17 @@ static pare_status expert_backward(const pare_block *block, const pare_block_gra
     gather_gradient(block, hand, branch);
     PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_DOWN, r->dy, r->activated, false, r->dactivated));
     feel(block, hand);
+    if (g->sink->expert_gradient)
+        PARE_TRY(g->sink->expert_gradient(g->sink->context, block->layer, hand->expert, hand->tokens, hand->places,
+                                          r->felt));
     block->backend->operations->gated_backward(block->backend, pare_gating_of(&block->config->architecture), r->gate,
                                                r->up, r->dactivated, hand->tokens * block->config->experts.width,
                                                r->dgate, r->dup);
     PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_GATE, r->dgate, r->x, false, r->y));
     PARE_TRY(part_backward(block, g, hand, PARE_EXPERT_UP, r->dup, r->x, true, r->y));
+    if (r->routing.rule->shares_inputs) feel_inputs(block, hand);
     scatter_gradient(block, hand);
-    if (!g->sink->expert_gradient) return PARE_OK;
-    return g->sink->expert_gradient(g->sink->context, block->layer, hand->expert, hand->tokens, hand->places, r->felt);
+    return PARE_OK;
 }
 
 static pare_status router_backward(const pare_block *block, const pare_block_gradients *g) {

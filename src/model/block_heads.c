@@ -24,10 +24,15 @@ static pare_heads key_heads(const pare_block *block) {
     return heads;
 }
 
+static bool is_normed(const pare_block *block, pare_role role) {
+    const pare_architecture *a = &block->config->architecture;
+    bool here = !a->head_norm_turned || block->config->plan[block->layer].rotation >= 0;
+    return a->head_norm != PARE_HEAD_NORM_NONE && here && role != PARE_ROLE_V;
+}
+
 /* Before the norm, where there is one, what it reads is kept for its backward; so is what was clamped. */
 static bool keeps_projected(const pare_block *block, pare_role role) {
-    const pare_architecture *a = &block->config->architecture;
-    return a->qkv_clip > 0.0 || (a->head_norm != PARE_HEAD_NORM_NONE && role != PARE_ROLE_V);
+    return block->config->architecture.qkv_clip > 0.0 || is_normed(block, role);
 }
 
 static int64_t width_of(const pare_block *block, pare_role role) {
@@ -78,7 +83,7 @@ static void prepare(const pare_block *block, pare_role role, float *projected) {
     int64_t elements = block->batch * block->length * width_of(block, role);
     if (!elements) return;
     pare_activations *a = block->activations;
-    bool normed = architecture->head_norm != PARE_HEAD_NORM_NONE && role != PARE_ROLE_V;
+    bool normed = is_normed(block, role);
     if (architecture->qkv_clip > 0.0) clamp(projected, (float)architecture->qkv_clip, elements);
     if (normed && architecture->head_norm == PARE_HEAD_NORM_ROTATED && block->rotation) {
         pare_heads heads = heads_of(block, role);
@@ -148,6 +153,7 @@ static part part_at(const pare_block *block, int64_t first) {
                         .scale = score_scale(block),
                         .cap = (float)architecture->attention_cap,
                         .window = block->config->plan[block->layer].window,
+                        .chunked = architecture->chunked,
                         .slopes = block->slopes,
                         .rounded_slopes = architecture->slopes == PARE_SLOPES_FALCON,
                         .bidirectional = architecture->bidirectional,
@@ -192,7 +198,7 @@ static pare_status prepare_backward(const pare_block *block, const pare_block_gr
     if (!keeps_projected(block, role) && (role != PARE_ROLE_Q || !block->query_scale)) return PARE_OK;
     ops->from_operand(block->backend, gradient, elements, a->wide);
     scale_queries(block, role, a->wide);
-    if (architecture->head_norm != PARE_HEAD_NORM_NONE && role != PARE_ROLE_V) {
+    if (is_normed(block, role)) {
         pare_norm_backward norm = head_norm(block, role);
         norm.dy = a->wide;
         PARE_TRY(pare_block_norm_backward(block, g, &norm, a->wide));

@@ -30,7 +30,8 @@ void pare_block_place(pare_block *block, const pare_position_tables *tables, int
     int rotation = block->config->plan[block->layer].rotation;
     block->slopes = tables->slopes;
     block->rotation = NULL;
-    block->query_scale = tables->query_scale ? tables->query_scale + first : NULL;
+    bool scaled = tables->query_scale && !(block->config->architecture.query_unturned && rotation >= 0);
+    block->query_scale = scaled ? tables->query_scale + first : NULL;
     if (rotation < 0) return;
     const pare_rope_config *rope = &block->config->rope[rotation];
     const float *table = pare_rope_is_beyond(rope, reach) ? tables->beyond[rotation] : tables->rotation[rotation];

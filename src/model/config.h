@@ -59,17 +59,18 @@ typedef struct pare_layer_plan {
 /* The experts of the layers that have some: FFNs with a gate, of which each token reaches those that its router likes
  * best. Their outputs are added up by shares, which follow from the router's logits (routing.h). */
 typedef struct pare_experts {
-    uint32_t count;    /* as the file has it; 0: the model has none */
-    uint32_t chosen;   /* by each token */
-    uint32_t width;    /* FFN channels of each */
-    uint32_t shared;   /* of one more, that all tokens reach; 0: there is none */
-    bool shared_gated; /* through a gate of its own */
-    bool biased;       /* router, gate, up and down have biases */
-    bool normalised;   /* the shares of those chosen add up to `scale` */
-    bool sigmoid;      /* shares are sigmoids of the logits, not their softmax */
-    bool corrected;    /* a number for each expert is added to what it is chosen by, and not to its share */
-    double jitter;     /* above 0: sparsemixer (routing.h), which chooses 2 */
-    double scale;      /* of the shares; 1: none */
+    uint32_t count;     /* as the file has it; 0: the model has none */
+    uint32_t chosen;    /* by each token */
+    uint32_t width;     /* FFN channels of each */
+    uint32_t shared;    /* of one more, that all tokens reach; 0: there is none */
+    bool shared_gated;  /* through a gate of its own */
+    bool biased;        /* router, gate, up and down have biases */
+    bool normalised;    /* the shares of those chosen add up to `scale` */
+    bool sigmoid;       /* shares are sigmoids of the logits, not their softmax */
+    bool shares_inputs; /* shares multiply what experts read, not what they make */
+    bool corrected;     /* a number for each expert is added to what it is chosen by, and not to its share */
+    double jitter;      /* above 0: sparsemixer (routing.h), which chooses 2 */
+    double scale;       /* of the shares; 1: none */
     uint32_t groups, groups_chosen; /* at most PARE_EXPERT_GROUPS: a token chooses in those groups of experts, which
                                        follow one another, that it likes best: 1 of 1, in all of them */
     bool groups_by_two;             /* liked by their two best experts together, not by the best one */
@@ -161,8 +162,8 @@ char *pare_config_positions(const pare_config *config, const char *folder);
  * architecture has no such tensor. */
 void pare_config_role_shape(const pare_config *config, const pare_widths *widths, pare_role role, int64_t *rows,
                             int64_t *columns);
-/* What the columns of a role's tensor run over: as its row says, but for norms of all heads together, or with weights
- * for each. */
+/* What the columns of a role's tensor run over: as its row says, but for what reads latents, and norms of all heads
+ * together, or with weights for each. */
 pare_span pare_config_columns(const pare_config *config, pare_role role);
 /* A norm of queries or keys with weights for every head. */
 bool pare_role_is_owned_by_heads(const pare_config *config, pare_role role);

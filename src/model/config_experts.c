@@ -49,13 +49,15 @@ bool pare_experts_fit_groups(const pare_experts *experts, uint32_t count) {
 }
 
 uint32_t pare_experts_shared_times(const pare_config *config) {
-    bool counted = pare_has_experts(config) && config->family->experts.shared_count_key;
+    const pare_expert_rule *rule = &config->family->experts;
+    bool counted = pare_has_experts(config) && (rule->shared_count_key || rule->shared_alike);
     return counted ? config->experts.shared / config->experts.width : 0;
 }
 
 static pare_status read_shared(pare_fields fields, const pare_expert_rule *rule, pare_experts *experts) {
     const char *key = rule->shared_key ? rule->shared_key : rule->shared_count_key;
     uint32_t limit = rule->shared_key ? WIDTH_LIMIT : WIDTH_LIMIT / experts->width;
+    if (rule->shared_alike) experts->shared = experts->width;
     if (!key) return PARE_OK;
     PARE_TRY(pare_field_whole(fields, key, 1, limit, rule->fallback.shared, &experts->shared));
     if (rule->shared_count_key) experts->shared *= experts->width;
@@ -111,6 +113,7 @@ static pare_status read_sizes(pare_fields fields, const pare_family *family, par
     if (experts->jitter > 0.0 && experts->chosen != 2)
         return pare_field_refuse(PARE_UNSUPPORTED, fields, chosen_key, "the router of this class chooses 2");
     experts->sigmoid = rule->sigmoid;
+    experts->shares_inputs = rule->shares_inputs;
     experts->corrected = rule->correction != NULL;
     experts->biased = rule->biased;
     if (experts->chosen <= experts->count) return read_groups(fields, rule, experts);
@@ -127,12 +130,12 @@ static bool names(const json_t *list, uint32_t layer) {
     return false;
 }
 
-static pare_status check_list(pare_fields fields, const json_t *list) {
+static pare_status find_layers(pare_fields fields, const char *key, const json_t **out) {
+    const json_t *list = *out = pare_field(fields, key);
     bool good = !list || json_is_array(list);
     for (size_t i = 0; good && i < json_array_size(list); i++)
         good = json_is_integer(json_array_get(list, i));
-    return good ? PARE_OK
-                : pare_field_refuse(PARE_FORMAT_ERROR, fields, dense_key, "it must be a list of numbers of layers");
+    return good ? PARE_OK : pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be a list of numbers of layers");
 }
 
 static const char sparse_name[] = "sparse", dense_name[] = "dense";
@@ -157,16 +160,16 @@ static pare_status find_types(pare_fields fields, const char *key, uint32_t laye
 
 pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
     const pare_expert_rule *rule = &config->family->experts;
-    const json_t *dense = NULL;
-    const json_t *types = NULL;
+    const json_t *dense = NULL, *routed = NULL, *types = NULL;
     uint32_t step = 1, first = rule->fallback.first_dense;
     if (!rule->router) return PARE_OK;
     PARE_TRY(read_sizes(fields, config->family, &config->experts));
     if (rule->sparse_step) {
-        dense = pare_field(fields, dense_key);
-        PARE_TRY(check_list(fields, dense));
+        PARE_TRY(find_layers(fields, dense_key, &dense));
         PARE_TRY(pare_field_whole(fields, step_key, 1, LAYER_LIMIT, 1, &step));
     }
+    if (rule->layers_key) PARE_TRY(find_layers(fields, rule->layers_key, &routed));
+    if (rule->interval_key) PARE_TRY(pare_field_whole(fields, rule->interval_key, 1, LAYER_LIMIT, 1, &step));
     if (rule->first_dense)
         PARE_TRY(pare_field_whole(fields, first_dense_key, 0, LAYER_LIMIT, rule->fallback.first_dense, &first));
     if (rule->types_key) PARE_TRY(find_types(fields, rule->types_key, config->layers, &types));
@@ -174,6 +177,7 @@ pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         config->plan[layer].routed = layer >= first && !names(dense, layer) && (layer + 1) % step == 0;
         if (types) config->plan[layer].routed = is_sparse(json_array_get(types, layer));
+        if (routed) config->plan[layer].routed = names(routed, layer);
         any |= config->plan[layer].routed;
     }
     if (!any) config->experts = (pare_experts){0};
@@ -188,16 +192,17 @@ static void put_types(const pare_config *original, const pare_config_sizes *size
     pare_json_put(json, key, list);
 }
 
-static void put_dense_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+/* Numbers among those that are left. */
+static void put_layers(const pare_config *original, const pare_config_sizes *sizes, bool with, const char *key,
+                       json_t *json) {
     json_t *list = json_array();
     uint32_t number = 0;
     for (uint32_t layer = 0; layer < original->layers; layer++) {
         if (sizes->dropped[layer]) continue;
-        if (!original->plan[layer].routed) pare_json_append(list, json_integer(number));
+        if (original->plan[layer].routed == with) pare_json_append(list, json_integer(number));
         number++;
     }
-    pare_json_put(json, dense_key, list);
-    pare_json_put(json, step_key, json_integer(1));
+    pare_json_put(json, key, list);
 }
 
 /* Dense layers that come first, among those that are left. */
@@ -233,9 +238,10 @@ void pare_config_write_experts(const pare_config *original, const pare_config_si
     if (left) pare_json_put(json, rule->count_key, json_integer(left)); /* transformers 4 reads no other */
     pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
     put_widths(original, sizes, json);
-    if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
-        put_dense_layers(original, sizes, json);
     bool fewer = sizes->dropped && sizes->layers != original->layers;
+    if (fewer && rule->sparse_step) put_layers(original, sizes, false, dense_key, json);
+    if (fewer && rule->sparse_step) pare_json_put(json, step_key, json_integer(1));
+    if (fewer && rule->layers_key) put_layers(original, sizes, true, rule->layers_key, json);
     if (fewer && rule->types_key) put_types(original, sizes, rule->types_key, json);
     if (fewer && (rule->first_dense || json_object_get(json, first_dense_key)))
         pare_json_put(json, first_dense_key, json_integer(first_dense(original, sizes)));

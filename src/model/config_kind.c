@@ -103,6 +103,7 @@ static const struct {
 } wrappers[] = {
     {"gemma3", "Gemma3ForConditionalGeneration", "gemma3_text"},
     {"mistral3", "Mistral3ForConditionalGeneration", "mistral"},
+    {"llama4", "Llama4ForConditionalGeneration", "llama4_text"},
 };
 
 static pare_status refuse_type(pare_fields fields) {

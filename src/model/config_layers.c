@@ -3,6 +3,7 @@
 #include "support/json_build.h"
 #include "support/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { POSITION_LIMIT = 1 << 30, PERIOD_LIMIT = 10000 };
@@ -16,6 +17,19 @@ static pare_status find_list(pare_fields fields, const char *key, const pare_con
     return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be a list of one entry for each layer");
 }
 
+/* The late layers have windows, where nothing else is said. */
+static bool by_number(const pare_layer_rule *rule) {
+    return rule->window == PARE_WINDOW_FLAGGED || rule->window == PARE_WINDOW_LATE;
+}
+
+static bool has_types(const pare_layer_rule *rule) {
+    return rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_CHUNKS || by_number(rule);
+}
+
+static bool is_empty(const json_t *list) {
+    return json_is_array(list) && !json_array_size(list);
+}
+
 static pare_status read_window(pare_fields fields, const pare_layer_rule *rule, uint32_t *window) {
     const char *key = rule->window_key ? rule->window_key : "sliding_window";
     bool stated = json_object_get(fields.object, key), used = true;
@@ -27,11 +41,6 @@ static pare_status read_window(pare_fields fields, const pare_layer_rule *rule, 
     return PARE_OK;
 }
 
-/* The late layers have windows, where nothing else is said. */
-static bool by_number(const pare_layer_rule *rule) {
-    return rule->window == PARE_WINDOW_FLAGGED || rule->window == PARE_WINDOW_LATE;
-}
-
 /* Where the file has no layer_types. */
 static pare_status usual_window(pare_fields fields, const pare_layer_rule *rule, uint32_t layer, bool rotates,
                                 bool *windowed) {
@@ -39,17 +48,25 @@ static pare_status usual_window(pare_fields fields, const pare_layer_rule *rule,
     *windowed = true;
     if (rule->period_key) PARE_TRY(pare_field_whole(fields, rule->period_key, 1, PERIOD_LIMIT, period, &period));
     if (rule->window == PARE_WINDOW_TYPES && period) *windowed = (layer + 1) % period != 0;
+    if (rule->window == PARE_WINDOW_CHUNKS) *windowed = rotates;
     if (!by_number(rule)) return PARE_OK;
     PARE_TRY(pare_field_whole(fields, "max_window_layers", 0, PERIOD_LIMIT, rule->first_window, &first));
     *windowed = rule->no_rope_key ? !rotates : layer >= first;
     return PARE_OK;
 }
 
-static pare_status read_type(pare_fields fields, const json_t *types, uint32_t layer, bool *windowed) {
+static const char *window_name(const pare_layer_rule *rule) {
+    return rule->window == PARE_WINDOW_CHUNKS ? "chunked_attention" : "sliding_attention";
+}
+
+static pare_status read_type(pare_fields fields, const pare_layer_rule *rule, const json_t *types, uint32_t layer,
+                             bool *windowed) {
     const char *type = json_string_value(json_array_get(types, layer));
-    *windowed = type && strcmp(type, "sliding_attention") == 0;
+    char expected[64];
+    *windowed = type && strcmp(type, window_name(rule)) == 0;
     if (*windowed || (type && strcmp(type, "full_attention") == 0)) return PARE_OK;
-    return pare_field_refuse(PARE_UNSUPPORTED, fields, types_key, "pare knows full_attention and sliding_attention");
+    snprintf(expected, sizeof expected, "pare knows full_attention and %s", window_name(rule));
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, types_key, expected);
 }
 
 /* Numbers or flags. */
@@ -62,6 +79,15 @@ static pare_status check_flags(pare_fields fields, const char *key, const json_t
     return PARE_OK;
 }
 
+/* Of layers that rotate; NULL where they are the usual ones. */
+static pare_status find_flags(pare_fields fields, const pare_config *config, const json_t **out) {
+    const pare_layer_rule *rule = &config->family->layers;
+    *out = NULL;
+    if (rule->empty_is_usual && is_empty(pare_field(fields, rule->no_rope_key))) return PARE_OK;
+    PARE_TRY(find_list(fields, rule->no_rope_key, config, out));
+    return check_flags(fields, rule->no_rope_key, *out);
+}
+
 static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t layer) {
     if (list) {
         const json_t *entry = json_array_get(list, layer);
@@ -72,14 +98,13 @@ static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t la
 
 pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
     const pare_layer_rule *rule = &config->family->layers;
-    bool typed = rule->window == PARE_WINDOW_TYPES || by_number(rule);
+    bool typed = has_types(rule);
     bool turned = config->architecture.positions == PARE_POSITIONS_ROTARY;
     const json_t *types, *flags;
     pare_layer_rule own = *rule;
     uint32_t window;
     PARE_TRY(find_list(fields, typed ? types_key : NULL, config, &types));
-    PARE_TRY(find_list(fields, rule->no_rope_key, config, &flags));
-    PARE_TRY(check_flags(fields, rule->no_rope_key, flags));
+    PARE_TRY(find_flags(fields, config, &flags));
     if (rule->no_rope_period)
         PARE_TRY(pare_field_whole(fields, "no_rope_layer_interval", 1, PERIOD_LIMIT, rule->no_rope_period,
                                   &own.no_rope_period));
@@ -88,7 +113,7 @@ pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         bool windowed, rotated = turned && rotates(&own, flags, layer);
         if (types)
-            PARE_TRY(read_type(fields, types, layer, &windowed));
+            PARE_TRY(read_type(fields, rule, types, layer, &windowed));
         else
             PARE_TRY(usual_window(fields, rule, layer, rotated, &windowed));
         if (window && rule->rotates_windows_only && !windowed) rotated = false;
@@ -99,9 +124,10 @@ pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
 }
 
 static void put_types(const pare_config *original, json_t *json) {
+    const char *window = window_name(&original->family->layers);
     json_t *list = json_array();
     for (uint32_t i = 0; i < original->layers; i++)
-        pare_json_append(list, pare_json_string(original->plan[i].window ? "sliding_attention" : "full_attention"));
+        pare_json_append(list, pare_json_string(original->plan[i].window ? window : "full_attention"));
     pare_json_put(json, types_key, list);
 }
 
@@ -121,11 +147,12 @@ uint32_t pare_config_window(const pare_config *config) {
 
 void pare_config_write_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_layer_rule *rule = &original->family->layers;
-    bool typed = rule->window == PARE_WINDOW_TYPES || by_number(rule);
+    bool typed = has_types(rule);
     if (original->family->write_sizes) original->family->write_sizes(original, sizes, json);
     if (sizes->layers == original->layers) return;
     if (typed && !json_is_array(json_object_get(json, types_key))) put_types(original, json);
-    if (rule->no_rope_key && !json_is_array(json_object_get(json, rule->no_rope_key)))
+    const json_t *turned = rule->no_rope_key ? json_object_get(json, rule->no_rope_key) : NULL;
+    if (rule->no_rope_key && (!json_is_array(turned) || is_empty(turned)))
         put_rotations(original, rule->no_rope_key, json);
     if (original->family->write_layers) original->family->write_layers(original, sizes, json);
 }

@@ -27,7 +27,8 @@ int64_t pare_config_span(const pare_config *config, const pare_widths *widths, p
 
 pare_span pare_config_columns(const pare_config *config, pare_role role) {
     if (config->latent.keys && role == PARE_ROLE_Q_NORM) return PARE_SPAN_QUERY_LATENT;
-    if (config->latent.keys && role == PARE_ROLE_K_NORM) return PARE_SPAN_KEY_LATENT;
+    if (config->latent.keys && (role == PARE_ROLE_K_NORM || role == PARE_ROLE_V)) return PARE_SPAN_KEY_LATENT;
+    if (config->latent.queries && role == PARE_ROLE_Q) return PARE_SPAN_QUERY_LATENT;
     bool all = config->architecture.head_norm == PARE_HEAD_NORM_ALL || config->architecture.head_norm_own;
     if (all && role == PARE_ROLE_Q_NORM) return PARE_SPAN_HEADS;
     return all && role == PARE_ROLE_K_NORM ? PARE_SPAN_KV_HEADS : pare_roles[role].columns;

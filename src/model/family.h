@@ -64,6 +64,7 @@ typedef enum pare_window_rule {
     PARE_WINDOW_NONE,    /* sliding_window means nothing to the class */
     PARE_WINDOW_ALL,     /* every layer */
     PARE_WINDOW_TYPES,   /* by layer_types; where these are absent, all but every `period`-th (0: all) */
+    PARE_WINDOW_CHUNKS,  /* chunks (backend.h) by layer_types; where these are absent, layers that rotate */
     PARE_WINDOW_FLAGGED, /* by layer_types if use_sliding_window; absent: from max_window_layers on */
     PARE_WINDOW_LATE     /* the same without a flag */
 } pare_window_rule;
@@ -78,6 +79,7 @@ typedef struct pare_layer_rule {
     bool rotates_windows_only; /* layers that see all tokens have no rotation, where there are windows */
     const char *no_rope_key;   /* list of flags: 0, no rotation */
     uint32_t no_rope_period;   /* where that list is absent: every so many-th has none */
+    bool empty_is_usual;       /* or where it is empty */
 } pare_layer_rule;
 
 /* RoPE where the file is silent. */
@@ -104,15 +106,20 @@ typedef struct pare_expert_rule {
     bool interleaved;     /* rows of gate and up alternate in the first of them */
     bool turned;          /* they are [experts, d, 2 width] and [experts, width, d] */
     bool biased;        /* router and experts have biases: ".bias" of the router, and the tensors' names with "_bias" */
+    bool shares_inputs; /* shares multiply what experts read */
+    bool crossed;       /* PEFT takes inputs of their parameters for outputs: no adapter of its form holds theirs */
     const char *shared; /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
     const char *shared_gate; /* NULL: it has none */
     const char *correction;  /* [experts], with suffix: "mlp.gate.e_score_correction_bias"; NULL: there is none */
     const char *count_key, *width_key;
     const char *shared_key;       /* the width of what all tokens reach, or */
     const char *shared_count_key; /* how many times as wide as an expert it is */
+    bool shared_alike;            /* it is as wide as an expert */
     const char *normalised_key;   /* NULL: shares always add up to 1 */
-    bool first_dense;      /* first_k_dense_replace layers come first that have none; else as many as the class has */
-    const char *types_key; /* a list by layer, "dense" or "sparse", which says all where it is there; NULL: none */
+    bool first_dense;       /* first_k_dense_replace layers come first that have none; else as many as the class has */
+    const char *types_key;  /* a list by layer, "dense" or "sparse", which says all where it is there; NULL: none */
+    const char *layers_key; /* a list of the layers that have experts; NULL: none */
+    const char *interval_key; /* where that is absent, every so many-th has */
     bool sparse_step;   /* decoder_sparse_step and mlp_only_layers say which layers have some; else all but the first */
     bool sigmoid;       /* in place of the softmax */
     bool groups_by_two; /* n_group and topk_group divide the experts into groups, liked by two experts each */
@@ -157,6 +164,7 @@ struct pare_family {
     const char *title;      /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
     const char *roots[4];   /* what tensors' names may begin with: "model."; NULL: "model." */
     const char *carried[2]; /* names of a wrapper's other parts: what they begin with, and what all versions look for */
+    bool whole_inside;      /* a wrapper has the class itself, with its head, where others have the model in it */
     const char *layer;      /* behind the root; NULL: "layers." */
     const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
     uint32_t bare_ends;                /* bits of ends whose names have no suffix */
@@ -222,11 +230,14 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(granite)                                                                                                       \
     ROW(internlm3)                                                                                                     \
     ROW(glm)                                                                                                           \
-    ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium)            \
-        ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt)    \
-            ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe)           \
-                ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3)      \
-                    ROW(glm4_moe_lite) ROW(gpt_oss) ROW(vit) ROW(deit)
+    ROW(glm4)                                                                                                          \
+    ROW(cohere)                                                                                                        \
+    ROW(cohere2)                                                                                                       \
+    ROW(stablelm)                                                                                                      \
+    ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee)         \
+        ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)  \
+            ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) \
+                ROW(deepseek_v2) ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(gpt_oss) ROW(llama4) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -16,8 +16,9 @@ typedef struct pare_expert_seen {
     int64_t tokens;
     const int32_t *places; /* [tokens] of the tokens' shares in `share`, which are of all experts */
     const float *share;
+    bool in_x;                 /* these are in x, and so in all that follows */
     const void *x, *activated; /* operands: what gate and up read [tokens, d], what Down reads [tokens, width] */
-    const float *y;            /* [tokens, d] what it makes, without its share */
+    const float *y;            /* [tokens, d] what it makes, without its share, but where that is in x */
 } pare_expert_seen;
 
 typedef struct pare_observer {

@@ -19,13 +19,13 @@ static uint32_t most_heads(const pare_config *config) {
 
 static bool scales_queries(const pare_config *config, int64_t positions) {
     double step = config->architecture.query_step;
-    return step > 0.0 && (double)positions > step;
+    return step > 0.0 && (double)positions + config->architecture.query_first > step;
 }
 
 static pare_status query_scale_new(const pare_architecture *a, int64_t positions, float **out) {
     PARE_TRY(pare_alloc_uninitialized(out, (size_t)positions, sizeof **out, "factors of queries"));
     for (int64_t p = 0; p < positions; p++)
-        (*out)[p] = (float)(1.0 + a->query_growth * log(1.0 + floor((double)p / a->query_step)));
+        (*out)[p] = (float)(1.0 + a->query_growth * log(1.0 + floor(((double)p + a->query_first) / a->query_step)));
     return PARE_OK;
 }
 

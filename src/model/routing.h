@@ -23,6 +23,17 @@ typedef struct pare_routing {
     int64_t *first;           /* [experts + 1] of each expert in `order` */
 } pare_routing;
 
+/* What multiplies an expert's output for the token of a place, and its input. Where shares multiply inputs, any expert
+ * has one for any token: that of the place's token, chosen or not. */
+static inline float pare_routing_output_share(const pare_routing *r, int32_t place) {
+    return r->rule->shares_inputs ? 1.0f : r->share[place];
+}
+
+static inline float pare_routing_input_share(const pare_routing *r, int32_t place, uint32_t expert) {
+    return r->rule->shares_inputs ? (float)r->rule->scale * r->probability[place / r->chosen * r->experts + expert]
+                                  : 1.0f;
+}
+
 /* probability: in the router's logits, out p (sparsemixer: as
  * they are). off: [experts] those that are never chosen, whose logits count as minus
  * infinity; so many are left, in each group, as every token chooses; NULL: none. */

@@ -94,13 +94,27 @@ static const refusal of_channels[] = {
 /* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
 static pare_status check_units(const pare_prune_job *job) {
     if (job->asked->recipe.mode == PARE_MODE_CHANNEL)
-        return pare_experts_refuse(job->model, "removing channels of the hidden state (--mode channel)");
+        return repairs(job)
+                   ? pare_experts_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)")
+                   : PARE_OK;
     if (job->asked->recipe.mode != PARE_MODE_BLOCK || trains(job))
         return pare_experts_refuse(job->model, "this way of pruning");
     bool ffn = job->target.ffn.begin < job->target.ffn.end;
     for (size_t i = 0; ffn && i < sizeof of_channels / sizeof *of_channels; i++)
         if (of_channels[i].holds(job)) return refuse(job, &of_channels[i]);
     return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
+}
+
+/* Experts are alike if they make the same of the same tokens, which they read with different shares. */
+static pare_status check_shared_inputs(const pare_prune_job *job) {
+    const pare_recipe *recipe = &job->asked->recipe;
+    bool merges = recipe->mode == PARE_MODE_EXPERT && recipe->experts == PARE_EXPERTS_MERGE;
+    if (!merges || !job->model->config.experts.shares_inputs) return PARE_OK;
+    return pare_fail(
+        PARE_UNSUPPORTED,
+        "%s: shares multiply what experts of a %s read, and --experts merge takes them for factors of what "
+        "experts make; drop experts (--experts drop)",
+        pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
 }
 
 /* Channels of experts alone. */
@@ -110,9 +124,12 @@ static bool spares_attention(const pare_prune_job *job) {
 
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
-    if (recipe->reconstruct) PARE_TRY(pare_latents_refuse(job->model, "--reconstruct"));
+    if (recipe->mode == PARE_MODE_CHANNEL && repairs(job))
+        PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
+    PARE_TRY(check_shared_inputs(job));
     if (leaves_them_whole(recipe)) return PARE_OK;
-    if (!spares_attention(job)) PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
+        PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
     if (fits_readers(job))
         PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;

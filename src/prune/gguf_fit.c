@@ -66,7 +66,9 @@ pare_status pare_prune_check_gguf(const pare_prune_job *job) {
     bool units = job->target.mode == PARE_MODE_BLOCK && job->goal.widths && !job->drops;
     if (!job->run.gguf.wanted && !job->asked->outputs.imatrix) return PARE_OK;
     if (job->asked->outputs.imatrix) PARE_TRY(pare_latents_refuse(job->model, "an importance matrix"));
-    bool open = units && is_open(job), known = units && !open && job->target.ranking != PARE_RANK_UNIFORM;
+    bool channels = job->target.mode == PARE_MODE_CHANNEL && job->goal.widths;
+    bool open = units && is_open(job), known = channels || (units && !open && job->target.ranking != PARE_RANK_UNIFORM);
+    if (channels) left.hidden = job->goal.hidden;
     pare_status status = list_layers(job, known ? job->goal.widths : left.widths, &left, &lists);
     if (status == PARE_OK && open) make_uneven(lists.widths, left.layers);
     if (status == PARE_OK) status = check(job, &left, open);

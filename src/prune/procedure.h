@@ -16,8 +16,10 @@ typedef struct pare_procedure {
      * what makes no sense. */
     pare_status (*choose_target)(struct pare_prune_job *job);
     pare_status (*choose_data)(struct pare_prune_job *job); /* NULL: nothing is read */
-    /* Reads it, and makes and shows the plan. NULL: neither. */
+    /* Reads it, and makes and shows the plan, of the weights their shapes alone. NULL: neither. */
     pare_status (*calibrate)(struct pare_prune_job *job);
+    /* What of it the model itself writes, once its weights are known to be sound. NULL: nothing. */
+    pare_status (*write_text)(struct pare_prune_job *job);
     pare_status (*plan)(struct pare_prune_job *job); /* adds what it will hold to job->plan; NULL: next to nothing */
     /* Fills job->selection, composed and result, and job->repaired where something is repaired. */
     pare_status (*run)(struct pare_prune_job *job);

@@ -2,6 +2,7 @@
 #include "calibrate/check_window.h"
 #include "checkpoint/archive.h"
 #include "model/agreement.h"
+#include "model/work.h"
 #include "prune/prune_job.h"
 #include "run/ranks.h"
 #include "support/file.h"
@@ -14,16 +15,27 @@
 #include <string.h>
 
 /* Within one cache the files are read once. */
+static bool was_scanned(const pare_prune_job *job) {
+    return pare_cache_scanned(job->asked->cache, job->origin) && !job->run.output;
+}
+
 static pare_status scan(void *context) {
     pare_prune_job *job = context;
-    if (pare_cache_scanned(job->asked->cache, job->origin) && !job->run.output) return PARE_OK;
+    if (was_scanned(job)) return PARE_OK;
     PARE_TRY(pare_checkpoint_scan(job->origin->checkpoint, job->runtime, &job->scan));
     return pare_cache_scan_note(job->asked->cache, job->origin);
 }
 
 static pare_status calibrate(void *context) {
     pare_prune_job *job = context;
+    pare_work reading = pare_work_checking(pare_model_bytes(job->origin));
+    if (!was_scanned(job)) pare_prune_plan_work(job, "reading and checking", &reading, 1.0);
     return job->procedure->calibrate ? job->procedure->calibrate(job) : PARE_OK;
+}
+
+static pare_status write_text(void *context) {
+    pare_prune_job *job = context;
+    return job->procedure->write_text ? job->procedure->write_text(job) : PARE_OK;
 }
 
 static pare_status write_json(const pare_prune_job *job, json_t *json, const char *name) {
@@ -120,16 +132,26 @@ static pare_status compose_dropped(void *context) {
     return job->dropped ? pare_selection_compose(job->dropped, &job->composed, &job->whole) : PARE_OK;
 }
 
+/* Text comes before weights, so that the plan is there, or refuses, before hundreds of gigabytes are read. */
 static const pare_job_stage stages[] = {
-    {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},  {"reading and checking", scan},
-    {"calibration data", calibrate},   {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
-    {NULL, compose_dropped},           {NULL, pare_prune_reconstruct},    {"evaluation", pare_prune_evaluate_texts},
-    {"writing", write_model},          {"checking the result", verify},   {NULL, pare_prune_imatrix},
+    {"preparing", pare_prune_prepare},
+    {NULL, pare_prune_progress_name},
+    {"calibration data", calibrate},
+    {"reading and checking", scan},
+    {"calibration data", write_text},
+    {NULL, pare_prune_progress_begin},
+    {NULL, remove_parts},
+    {NULL, compose_dropped},
+    {NULL, pare_prune_reconstruct},
+    {"evaluation", pare_prune_evaluate_texts},
+    {"writing", write_model},
+    {"checking the result", verify},
+    {NULL, pare_prune_imatrix},
     {"writing", write_files},
 };
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
-    enum { TO_CALIBRATE = 4 };
+    enum { TO_CALIBRATE = 5 };
     return pare_run_stages(&job->run, stages, TO_CALIBRATE, job);
 }
 

@@ -136,8 +136,8 @@ pare_target pare_prune_round_target(const pare_prune_job *job);
 /* What scoring the model of this round asks for. */
 pare_score_request pare_prune_score_request(const pare_prune_job *job);
 /* Parts of several procedures: the target of units (what is asked and where; then, with the layers settled, the goal);
- * the target's ranges alone; windows that calibration text is cut into, chosen and read; and a selection that follows
- * those of the rounds before. */
+ * the target's ranges alone; windows that calibration text is cut into, chosen, and read with the plan, or written by
+ * the model behind it; and a selection that follows those of the rounds before. */
 pare_status pare_units_choose_target(pare_prune_job *job);
 pare_status pare_units_set_goal(pare_prune_job *job);
 /* Measures or reads the times that the target goes by, if it does (prune_latency.c); and what the widths that were
@@ -157,6 +157,7 @@ pare_status pare_prune_check_biases(const pare_prune_job *job);
 pare_status pare_prune_give_biases(pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);
+pare_status pare_windows_write(pare_prune_job *job);
 pare_status pare_prune_compose(pare_prune_job *job);
 
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */

@@ -69,21 +69,32 @@ static pare_status check_labels(const pare_prune_job *job) {
                      recipe->name, job->calibration.source, others);
 }
 
-/* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
+static bool is_written(const pare_prune_job *job) {
+    bool reads = job->asked->calibration.needed && !job->norms.layers && !job->given.calibration;
+    return reads && pare_calibration_is_self(job->calibration.source);
+}
+
+static pare_status settle_windows(pare_prune_job *job) {
+    PARE_TRY(load_windows(job));
+    PARE_TRY(pare_peer_agree("calibration text (by the digest of its ids)", job->calibration_digest));
+    return check_labels(job);
+}
+
+/* The plan is shown before the long part of the work: before weights are read, and a model writes its own text. */
 pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
     if (!job->asked->calibration.needed || job->norms.layers) return pare_prune_plan(job, 0, 0, true);
-    bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
-    if (self) {
-        pare_calibration_request request = request_of(job);
-        pare_work text = pare_calibration_work(job->model, &request);
-        pare_prune_plan_work(job, "calibration data", &text, 1.0);
-        job->expected.written = pare_self_rows(c->samples);
-        PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
+    if (!is_written(job)) {
+        PARE_TRY(settle_windows(job));
+        return pare_prune_plan(job, job->windows.count / job->asked->calibration.batches, job->windows.length, true);
     }
-    PARE_TRY(load_windows(job));
-    PARE_TRY(pare_peer_agree("calibration text (by the digest of its ids)", job->calibration_digest));
-    PARE_TRY(check_labels(job));
-    return self ? PARE_OK
-                : pare_prune_plan(job, job->windows.count / job->asked->calibration.batches, job->windows.length, true);
+    pare_calibration_request request = request_of(job);
+    pare_work text = pare_calibration_work(job->model, &request);
+    pare_prune_plan_work(job, "calibration data", &text, 1.0);
+    job->expected.written = pare_self_rows(c->samples);
+    return pare_prune_plan(job, c->samples, c->length, true);
+}
+
+pare_status pare_windows_write(pare_prune_job *job) {
+    return is_written(job) ? settle_windows(job) : PARE_OK;
 }

@@ -113,6 +113,7 @@ const pare_procedure pare_units = {.applies = applies,
                                    .choose_target = choose_target,
                                    .choose_data = pare_windows_choose,
                                    .calibrate = pare_windows_calibrate,
+                                   .write_text = pare_windows_write,
                                    .plan = plan,
                                    .run = pare_prune_rounds,
                                    .recipe = pare_prune_recipe_json};

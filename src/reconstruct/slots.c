@@ -1,5 +1,6 @@
 #include "reconstruct/slots.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
 #include "surgery/kept_values.h"
@@ -11,12 +12,17 @@ static size_t expert_slots(const pare_config *config) {
 }
 
 size_t pare_slots(const pare_config *config) {
-    return PARE_ALL_ROLES + expert_slots(config);
+    return PARE_SLOT_EXPERTS + expert_slots(config);
+}
+
+bool pare_slots_behind_roles(const pare_config *config) {
+    return pare_has_experts(config) || config->latent.queries;
 }
 
 size_t pare_slot_id(const pare_config *config, uint32_t layer, size_t slot) {
+    if (slot == PARE_SLOT_QUERY_DOWN) return pare_tensor_id_query_down(config, layer);
     return slot < PARE_ALL_ROLES ? pare_tensor_id_in(config, layer, (pare_role)slot)
-                                 : pare_tensor_id_router(config, layer) + slot - PARE_ALL_ROLES;
+                                 : pare_tensor_id_router(config, layer) + slot - PARE_SLOT_EXPERTS;
 }
 
 bool pare_slot_of(const pare_model *model, uint32_t layer, size_t id, size_t *slot) {
@@ -24,8 +30,12 @@ bool pare_slot_of(const pare_model *model, uint32_t layer, size_t id, size_t *sl
     pare_role role;
     pare_expert_place place;
     if (pare_tensor_id_split_expert(model, id, &place)) {
-        *slot = PARE_ALL_ROLES + id - pare_tensor_id_router(&model->config, place.layer);
+        *slot = PARE_SLOT_EXPERTS + id - pare_tensor_id_router(&model->config, place.layer);
         return place.layer == layer && *slot < pare_slots(&model->config);
+    }
+    if (pare_tensor_id_split_latent(model, id, &of)) {
+        *slot = PARE_SLOT_QUERY_DOWN;
+        return of == layer;
     }
     bool is = pare_tensor_id_split(model, id, &of, &role) && of == layer;
     *slot = is ? (size_t)role : 0;
@@ -36,8 +46,9 @@ bool pare_slot_of(const pare_model *model, uint32_t layer, size_t id, size_t *sl
 static bool is_trained(const pare_reconstruction *asked, uint32_t layer, size_t slot) {
     if (asked->selection->layer[layer].dropped) return false;
     if (slot < PARE_ALL_ROLES) return pare_has_role(&asked->model->config.architecture, (pare_role)slot);
+    if (slot == PARE_SLOT_QUERY_DOWN) return asked->model->config.latent.queries > 0;
     const pare_tensor *tensor = asked->model->tensors[pare_slot_id(&asked->model->config, layer, slot)];
-    return slot != PARE_ALL_ROLES + PARE_EXPERT_CORRECTION && !pare_tensor_is_absent(tensor);
+    return slot != PARE_SLOT_EXPERTS + (size_t)PARE_EXPERT_CORRECTION && !pare_tensor_is_absent(tensor);
 }
 
 size_t pare_slot_left(const pare_reconstruction *asked, uint32_t layer, size_t slot, int64_t *rows, int64_t *columns) {

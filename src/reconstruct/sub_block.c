@@ -1,5 +1,4 @@
 #include "reconstruct/sub_block.h"
-#include "model/config_experts.h"
 #include "support/memory.h"
 #include "surgery/kept_values.h"
 
@@ -72,10 +71,10 @@ static uint64_t trained_bytes(const pare_reconstruction *asked) {
 }
 
 /* Of the mask and the values beside it: what each tensor may have, and the columns of what writes to the stream. */
-static uint64_t expert_bytes(const pare_reconstruction *asked) {
+static uint64_t mask_bytes(const pare_reconstruction *asked) {
     const pare_config *config = &asked->model->config;
     uint64_t columns = config->hidden;
-    if (!pare_has_experts(config)) return 0;
+    if (!pare_slots_behind_roles(config)) return 0;
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         const pare_widths *w = &config->widths[layer];
         columns += (uint64_t)w->heads * config->head_size + w->ffn + w->experts + (uint64_t)w->experts * w->expert_ffn;
@@ -87,7 +86,7 @@ static uint64_t expert_bytes(const pare_reconstruction *asked) {
 uint64_t pare_sub_block_bytes(const pare_reconstruction *asked, int64_t batch) {
     const pare_config *config = &asked->model->config;
     uint64_t elements = largest_layer(asked), operand = pare_operand_size(asked->backend);
-    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) + expert_bytes(asked) +
+    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) + mask_bytes(asked) +
            largest_of_all(asked) * sizeof(float) + vector_sums_bytes(asked) +
            pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
            pare_attention_workspace_bytes(asked->backend, config, batch, asked->length, true);
@@ -113,10 +112,10 @@ static pare_status take(void *context, size_t id, int64_t first, int64_t rows, i
     return PARE_OK;
 }
 
-static pare_status allocate_experts(pare_sub_block *sub) {
+static pare_status allocate_source(pare_sub_block *sub) {
     const pare_reconstruction *r = sub->asked;
-    if (!pare_has_experts(&r->model->config)) return PARE_OK;
-    PARE_TRY(pare_alloc(&sub->stored, r->model->tensor_count, sizeof *sub->stored, "weights of experts"));
+    if (!pare_slots_behind_roles(&r->model->config)) return PARE_OK;
+    PARE_TRY(pare_alloc(&sub->stored, r->model->tensor_count, sizeof *sub->stored, "weights of a layer"));
     return pare_mask_new(r->model, r->selection, r->repaired, &sub->mask);
 }
 
@@ -129,7 +128,7 @@ static pare_status allocate(pare_sub_block *sub) {
         PARE_TRY(pare_alloc(arrays[i], room, sizeof(float), "weights of a block"));
     PARE_TRY(pare_alloc(&sub->at, sub->slots, sizeof *sub->at, "weights of a block"));
     PARE_TRY(pare_alloc(&sub->size, sub->slots, sizeof *sub->size, "weights of a block"));
-    PARE_TRY(allocate_experts(sub));
+    PARE_TRY(allocate_source(sub));
     PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(asked->backend), "weights of a block"));
     if (asked->rank) {
         uint64_t factor, numbers = most_numbers(asked, &factor);
@@ -208,7 +207,7 @@ static pare_status load_role(pare_sub_block *sub, pare_role role, size_t end) {
 }
 
 /* From now on the values stand for what the file has, and for what was repaired. */
-static pare_status load_expert(pare_sub_block *sub, size_t slot, size_t end) {
+static pare_status load_behind(pare_sub_block *sub, size_t slot, size_t end) {
     const pare_reconstruction *r = sub->asked;
     size_t id = pare_slot_id(&r->model->config, sub->block.layer, slot);
     pare_source masked = {.model = r->model, .backend = r->backend};
@@ -225,7 +224,7 @@ static pare_status load(pare_sub_block *sub, size_t slot, size_t *end) {
     sub->size[slot] = elements_of(sub->asked, sub->block.layer, slot);
     *end += sub->size[slot];
     if (!sub->size[slot]) return PARE_OK;
-    return slot < PARE_ALL_ROLES ? load_role(sub, (pare_role)slot, at) : load_expert(sub, slot, at);
+    return slot < PARE_ALL_ROLES ? load_role(sub, (pare_role)slot, at) : load_behind(sub, slot, at);
 }
 
 /* Experts keep their numbers: those that go are off. */
@@ -250,10 +249,10 @@ pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, ui
     sub->block.observer = NULL;
     enter_experts(sub, base);
     for (int part = PARE_PART_ATTENTION; part <= PARE_PART_FFN; part++)
-        for (size_t slot = 0; slot < PARE_ALL_ROLES; slot++)
+        for (size_t slot = 0; slot < PARE_SLOT_EXPERTS; slot++)
             if (pare_slot_part(slot) == (pare_part)part) PARE_TRY(load(sub, slot, &end));
     sub->experts = end;
-    for (size_t slot = PARE_ALL_ROLES; slot < sub->slots; slot++)
+    for (size_t slot = PARE_SLOT_EXPERTS; slot < sub->slots; slot++)
         PARE_TRY(load(sub, slot, &end));
     return PARE_OK;
 }

@@ -28,9 +28,9 @@ typedef struct pare_sub_block {
     pare_factors factors;             /* of asked->rank, where that is above 0 */
     pare_block_gradients gradients;
     pare_gradient_sink sink;
-    /* What experts are composed of: the values in place of the file's, and what is off. */
+    /* What is no role is composed of: the values in place of the file's, and what is off. */
     pare_mask mask;
-    float **stored; /* [tensor_count]; NULL without experts */
+    float **stored; /* [tensor_count]; NULL where all are roles */
     pare_source source;
 } pare_sub_block;
 

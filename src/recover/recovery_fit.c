@@ -1,5 +1,7 @@
 #include "recover/recovery_fit.h"
 #include "calibrate/calibration.h"
+#include "model/config_experts.h"
+#include "model/family.h"
 #include "recover/teacher.h"
 #include "support/file.h"
 
@@ -73,10 +75,24 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
     return PARE_OK;
 }
 
+/* What is learnt inside experts would be left out of the file. */
+static pare_status check_adapter(const pare_model *model, const pare_recovery *s) {
+    bool inside = s->lora.targets[PARE_ROLE_GATE] || s->lora.targets[PARE_ROLE_UP] || s->lora.targets[PARE_ROLE_DOWN];
+    if (!s->adapter || s->full || !inside || !pare_has_experts(&model->config) ||
+        !model->config.family->experts.crossed)
+        return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED,
+                     "--adapter: PEFT takes the inputs of experts of a %s for their outputs, so that its adapters hold "
+                     "none of what is learnt inside them here; leave --adapter out, or give --targets "
+                     "q_proj,k_proj,v_proj,o_proj",
+                     model->config.family->class_name);
+}
+
 pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s, pare_model **teacher) {
     *teacher = NULL;
     PARE_TRY(fit_cutoff(model, s));
     PARE_TRY(check_files(model, s));
+    PARE_TRY(check_adapter(model, s));
     return pare_teacher_open(model, s, teacher);
 }
 

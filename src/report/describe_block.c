@@ -69,14 +69,14 @@ json_t *pare_describe_block(const pare_config *config) {
 
 json_t *pare_describe_experts(const pare_config *config) {
     const pare_experts *e = &config->experts;
-    return pare_json_of({"count", json_integer(e->count)}, {"chosen", json_integer(e->chosen)},
-                        {"width", json_integer(e->width)}, {"shared", json_integer(e->shared)},
-                        {"normalised", json_boolean(e->normalised)},
-                        {"scores", pare_json_string(e->jitter > 0.0 ? "sparsemixer"
-                                                    : e->sigmoid    ? "sigmoid"
-                                                                    : "softmax")},
-                        {"scale", pare_json_real(e->scale)}, {"groups", json_integer(e->groups)},
-                        {"groups_chosen", json_integer(e->groups_chosen)});
+    return pare_json_of(
+        {"count", json_integer(e->count)}, {"chosen", json_integer(e->chosen)}, {"width", json_integer(e->width)},
+        {"shared", json_integer(e->shared)}, {"normalised", json_boolean(e->normalised)},
+        {"scores", pare_json_string(e->jitter > 0.0 ? "sparsemixer"
+                                    : e->sigmoid    ? "sigmoid"
+                                                    : "softmax")},
+        {"scale", pare_json_real(e->scale)}, {"groups", json_integer(e->groups)},
+        {"groups_chosen", json_integer(e->groups_chosen)}, {"shares_inputs", json_boolean(e->shares_inputs)});
 }
 
 json_t *pare_describe_latents(const pare_config *config) {
@@ -98,6 +98,7 @@ json_t *pare_describe_attention(const pare_config *config) {
             next++;
         json_t *json = pare_json_of({"first", json_integer(first)}, {"last", json_integer(next - 1)});
         if (plan->window) pare_json_put(json, "window", json_integer(plan->window));
+        if (plan->window && config->architecture.chunked) pare_json_put(json, "chunked", json_true());
         if (plan->rotation >= 0) pare_json_put(json, "rope", json_integer(plan->rotation));
         pare_json_append(list, json);
     }

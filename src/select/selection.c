@@ -119,13 +119,14 @@ static uint64_t remaining_of_expert(const pare_model *model, const pare_selectio
     const pare_kept *kept = &selection->layer[place->layer];
     uint64_t count = model->tensors[id]->count;
     if (kept->dropped) return 0;
-    if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * model->config.hidden;
+    if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * selection->hidden;
     if (place->what == PARE_EXPERT_CORRECTION || place->what == PARE_EXPERT_ROUTER_BIAS)
         return count ? kept->experts : 0;
-    if (place->what == PARE_EXPERT_SHARED_GATE) return count;
+    if (place->what == PARE_EXPERT_SHARED_GATE) return count ? selection->hidden : 0;
     if (pare_kept_expert_place(kept, place->expert) == kept->experts) return 0;
-    if (place->what == PARE_EXPERT_BIAS) return place->part == PARE_EXPERT_DOWN ? count : count ? kept->expert_ffn : 0;
-    return (uint64_t)kept->expert_ffn * model->config.hidden;
+    if (place->what == PARE_EXPERT_BIAS && !count) return 0;
+    if (place->what == PARE_EXPERT_BIAS) return place->part == PARE_EXPERT_DOWN ? selection->hidden : kept->expert_ffn;
+    return (uint64_t)kept->expert_ffn * selection->hidden;
 }
 
 /* Elements of tensor `id` that remain. */
@@ -135,7 +136,7 @@ static uint64_t remaining(const pare_model *model, const pare_selection *selecti
     pare_expert_place place;
     if (pare_tensor_id_split_expert(model, id, &place)) return remaining_of_expert(model, selection, id, &place);
     if (pare_tensor_id_split_latent(model, id, &layer))
-        return selection->layer[layer].dropped ? 0 : model->tensors[id]->count;
+        return selection->layer[layer].dropped ? 0 : (uint64_t)model->config.latent.queries * selection->hidden;
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
     const pare_widths widths = pare_kept_widths(kept);

@@ -1,5 +1,6 @@
 #include "surgery/axes.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "model/names.h"
 #include "support/memory.h"
 
@@ -47,12 +48,21 @@ pare_axes pare_axes_outside(const pare_model *model, size_t id, pare_axis hidden
     return (pare_axes){.rows = all, .columns = hidden};
 }
 
+/* Those of its axes that run over channels of the hidden state. */
+static void keep_hidden(const pare_expert_place *place, pare_axis hidden, pare_axes *axes) {
+    bool own = place->what == PARE_EXPERT_OWN, down = place->part == PARE_EXPERT_DOWN;
+    bool reads = place->what == PARE_EXPERT_ROUTER || place->what == PARE_EXPERT_SHARED_GATE || (own && !down);
+    if (reads || (place->what == PARE_EXPERT_BIAS && down)) axes->columns = hidden;
+    if (own && down) axes->rows = hidden;
+}
+
 static pare_axes axes_of_expert(const pare_model *model, const pare_selection *selection,
-                                const pare_expert_place *place) {
+                                const pare_expert_place *place, pare_axis hidden) {
     const pare_kept *kept = &selection->layer[place->layer];
     pare_axis all = {.width = 1};
     pare_axes axes = {.dropped = kept->dropped, .rows = all, .columns = all};
     if (kept->dropped) return axes;
+    keep_hidden(place, hidden, &axes);
     if (place->what == PARE_EXPERT_ROUTER)
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
     if (place->what == PARE_EXPERT_CORRECTION || place->what == PARE_EXPERT_ROUTER_BIAS)
@@ -77,7 +87,9 @@ pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection,
     pare_expert_place place;
     if (selection->hidden_channel) hidden = axis_of(selection->hidden_channel, selection->hidden, config->hidden, 1);
     if (id >= model->tensor_count) return (pare_axes){.rows = all, .columns = all};
-    if (pare_tensor_id_split_expert(model, id, &place)) return axes_of_expert(model, selection, &place);
+    if (pare_tensor_id_split_expert(model, id, &place)) return axes_of_expert(model, selection, &place, hidden);
+    if (pare_tensor_id_split_latent(model, id, &layer))
+        return (pare_axes){.dropped = selection->layer[layer].dropped, .rows = all, .columns = hidden};
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_axes_outside(model, id, hidden);
     if (selection->layer[layer].dropped) return (pare_axes){.dropped = true, .rows = all, .columns = all};
     const keeping k = {.kept = &selection->layer[layer],

@@ -36,17 +36,18 @@ void pare_cut_experts_axes(const pare_model *model, const pare_selection *select
         axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
 }
 
-/* What the layer of such a tensor keeps, if its experts lose channels; else NULL. */
+/* What the layer of such a tensor keeps, if its experts lose channels, or the hidden state does; else NULL. */
 static const pare_kept *narrowed(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                                  pare_expert_place *first) {
     if (!pare_tensor_id_split_expert(model, pare_experts_first_in(model, tensor), first)) return NULL;
     const pare_kept *kept = &selection->layer[first->layer];
-    return !kept->dropped && kept->expert_channel ? kept : NULL;
+    return !kept->dropped && (kept->expert_channel || selection->hidden_channel) ? kept : NULL;
 }
 
-/* As experts are when they have lost channels. */
-static pare_config narrower(const pare_config *config, const pare_kept *kept) {
+/* As experts are when they, and the hidden state, have lost channels. */
+static pare_config narrower(const pare_config *config, const pare_selection *selection, const pare_kept *kept) {
     pare_config out = *config;
+    out.hidden = selection->hidden;
     if (kept && kept->expert_channel) out.experts.width = kept->expert_ffn;
     return out;
 }
@@ -58,8 +59,13 @@ void pare_cut_experts_shape(const pare_model *model, const pare_selection *selec
     if (!kept) return;
     bool down = first.part == PARE_EXPERT_DOWN, bias = first.what == PARE_EXPERT_BIAS;
     bool behind = !bias && down != model->config.family->experts.turned; /* the channels are the last axis */
-    if (down && bias) return;
-    shape[behind ? 2 : 1] = (down ? 1 : 2) * (uint64_t)kept->expert_ffn;
+    uint64_t channels = (down ? 1 : 2) * (uint64_t)kept->expert_ffn;
+    if (bias)
+        shape[1] = down ? selection->hidden : channels;
+    else {
+        shape[behind ? 2 : 1] = channels;
+        shape[behind ? 1 : 2] = selection->hidden;
+    }
 }
 
 bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
@@ -95,7 +101,7 @@ static pare_status open_share(const pare_model *model, const pare_selection *sel
                               share *out) {
     pare_expert_place first;
     const pare_kept *kept = narrowed(model, selection, tensor, &first);
-    *out = (share){.config = narrower(&model->config, kept)};
+    *out = (share){.config = narrower(&model->config, selection, kept)};
     if (!pare_tensor_id_split_expert(model, pare_experts_first_in(model, tensor), &first)) return PARE_OK;
     out->bytes = pare_expert_share_of(&out->config, first.part, first.what == PARE_EXPERT_BIAS).elements *
                  pare_dtype_size(tensor->dtype);

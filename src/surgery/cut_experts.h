@@ -15,7 +15,7 @@ void pare_cut_expert_name(const pare_model *model, const pare_selection *selecti
 void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                            pare_axes *axes);
 
-/* shape: of such a tensor, in, with all channels, out, with those that its experts keep. */
+/* shape: of such a tensor, in, with all channels, out, with those that its experts and the hidden state keep. */
 void pare_cut_experts_shape(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                             uint64_t *shape);
 
@@ -30,7 +30,7 @@ typedef struct pare_expert_numbers {
 void pare_expert_part_put(const pare_config *config, const pare_expert_place *place, pare_expert_numbers part,
                           void *share);
 
-/* True of such a tensor if some part of it was repaired, its experts lose channels, or it is packed; and its experts
+/* True of such a tensor if some part of it was repaired, channels of it go, or it is packed; and its experts
  * that are left, with what was repaired, and of the others the channels that they keep. repaired: NULL: nothing. */
 bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                             const pare_tensor *tensor);

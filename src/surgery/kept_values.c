@@ -1,4 +1,5 @@
 #include "surgery/kept_values.h"
+#include "model/config_latent.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -16,6 +17,10 @@ static int64_t span_left(const pare_model *model, const pare_selection *selectio
 
 void pare_kept_shape(const pare_model *model, const pare_selection *selection, uint32_t layer, pare_role role,
                      int64_t *rows, int64_t *columns) {
+    pare_config left = model->config;
+    left.hidden = selection->hidden;
+    const pare_widths widths = pare_kept_widths(&selection->layer[layer]);
+    if (pare_config_latent_shape(&left, &widths, role, rows, columns)) return;
     pare_span under = pare_config_columns(&model->config, role);
     bool matrix = pare_role_is_matrix(role);
     *rows = span_left(model, selection, layer, matrix ? pare_roles[role].rows : under);

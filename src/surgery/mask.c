@@ -66,10 +66,15 @@ static pare_status mask_heads(const pare_axes *axes, int64_t rows, int64_t colum
     return PARE_OK;
 }
 
-/* Of an expert that stays the channels that go; those that go are off as a whole. */
-static pare_status mask_expert(const pare_axes *axes, const pare_expert_place *place, int64_t columns, float **scale) {
-    bool writes = place->what == PARE_EXPERT_OWN && place->part == PARE_EXPERT_DOWN;
-    return writes && !axes->dropped ? scale_of(&axes->columns, (uint64_t)columns, 1.0f, scale) : PARE_OK;
+/* Of an expert that stays the channels that go, and what it would write to those of the hidden state that go; experts
+ * that go are off as a whole. */
+static pare_status mask_expert(const pare_axes *axes, const pare_expert_place *place, size_t id, int64_t rows,
+                               int64_t columns, pare_mask *mask) {
+    bool down = place->part == PARE_EXPERT_DOWN && !axes->dropped;
+    bool writes = place->what == PARE_EXPERT_OWN && down, biases = place->what == PARE_EXPERT_BIAS && down;
+    if (writes) PARE_TRY(scale_of(&axes->rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));
+    if (!writes && !biases) return PARE_OK;
+    return scale_of(&axes->columns, (uint64_t)columns, 1.0f, &mask->column_scale[id]);
 }
 
 static pare_status mask_tensor(const pare_model *model, const pare_selection *selection, size_t id, pare_mask *mask) {
@@ -80,7 +85,7 @@ static pare_status mask_tensor(const pare_model *model, const pare_selection *se
     if (pare_tensor_is_absent(model->tensors[id])) return PARE_OK;
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
     float **column_scale = &mask->column_scale[id];
-    if (pare_tensor_id_split_expert(model, id, &place)) return mask_expert(&axes, &place, columns, column_scale);
+    if (pare_tensor_id_split_expert(model, id, &place)) return mask_expert(&axes, &place, id, rows, columns, mask);
     bool writes = writes_hidden(model, id, &role);
     if (writes && axes.dropped) return pare_alloc(column_scale, (size_t)columns, sizeof **column_scale, "mask");
     if (writes) PARE_TRY(scale_of(&axes.rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));

@@ -14,6 +14,7 @@ bool pare_adapter_experts_of(const pare_model *model, size_t id, pare_adapter_mo
     if (place.expert || place.part == PARE_EXPERT_UP || !model->tensors[id]->count) return false;
     const pare_config *config = &model->config;
     bool down = place.part == PARE_EXPERT_DOWN;
+    if (config->family->experts.crossed) return false;
     *out = (pare_adapter_module){.layer = place.layer,
                                  .role = down ? PARE_ROLE_DOWN : PARE_ROLE_GATE,
                                  .experts = config->widths[place.layer].experts,

@@ -57,7 +57,9 @@ static pare_config in_memory(const pare_model *model) {
     pare_config config = model->config;
     if (config.family->in_memory) config.family = config.family->in_memory;
     pare_names_usual_root(&config);
-    if (config.text != config.json) snprintf(config.root, sizeof config.root, "model.language_model.");
+    if (config.text != config.json)
+        snprintf(config.root, sizeof config.root, "%s",
+                 config.family->whole_inside ? "language_model.model." : "model.language_model.");
     return config;
 }
 

@@ -6,7 +6,7 @@ typedef struct option {
     const char *what;
     float scale, cap;
     int64_t window;
-    bool slopes, rounded, bidirectional, sinks;
+    bool slopes, rounded, bidirectional, sinks, chunked;
 } option;
 
 static const option options[] = {
@@ -19,6 +19,8 @@ static const option options[] = {
     {.what = "window of 128", .window = 128},
     {.what = "window of 130", .window = 130},
     {.what = "window beyond the sequence", .window = 1000},
+    {.what = "chunks of 7", .window = 7, .chunked = true},
+    {.what = "chunks of 100, slopes", .window = 100, .chunked = true, .slopes = true},
     {.what = "slopes", .slopes = true},
     {.what = "slopes in a window", .slopes = true, .window = 40},
     {.what = "rounded slopes", .slopes = true, .rounded = true},
@@ -75,6 +77,7 @@ static problem problem_new(const pare_backend *backend, const option *o, const i
                            .scale = o->scale,
                            .cap = o->cap,
                            .window = o->window,
+                           .chunked = o->chunked,
                            .rounded_slopes = o->rounded,
                            .bidirectional = o->bidirectional},
                  .slopes = slopes_new(x[1] * x[2]),
@@ -230,6 +233,8 @@ static void packed_is_alone(void **state) {
     const pare_backend *r = backends_of(state)->reference;
     check_packed(r, &(option){.scale = 0.4f, .cap = 3.0f, .window = 4, .slopes = true});
     check_packed(r, &(option){.scale = 0.4f, .window = 4, .slopes = true, .rounded = true});
+    check_packed(r, &(option){.window = 4, .chunked = true});
+    check_packed(r, &(option){.window = 3, .chunked = true, .slopes = true});
 }
 
 /* One query, and chunks of them, behind the keys of a cache, whose free slots and keys out of reach hold NaN. */
@@ -244,11 +249,12 @@ static void over_a_cache(void **state) {
         const int64_t *x = cached[i / LENGTH(options)];
         if (o->bidirectional && x[4] != x[5]) continue;
         problem p = problem_new(b->tested, o, x, x[5], x[6]);
-        int64_t reach = x[4] - x[5] + 1 - (o->window ? o->window : x[4]);
+        int64_t slot = x[4] - x[5], reach = o->window ? slot + 1 - o->window : 0; /* of the first query */
+        if (o->chunked) reach = slot / o->window * o->window;
         if (x[5] > 1) reach = reach / 128 * 128; /* tiles are read as a whole */
-        for (int64_t slot = 0; slot < p.keys; slot++)
-            for (int64_t j = 0; j < x[3] && (slot % x[6] >= x[4] || slot % x[6] < reach); j++)
-                p.k[slot * x[3] + j] = p.v[slot * x[3] + j] = NAN;
+        for (int64_t key = 0; key < p.keys; key++)
+            for (int64_t j = 0; j < x[3] && (key % x[6] >= x[4] || key % x[6] < reach); j++)
+                p.k[key * x[3] + j] = p.v[key * x[3] + j] = NAN;
         check(b, &p, false, o->what);
         problem_free(&p);
     }

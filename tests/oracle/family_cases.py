@@ -173,6 +173,9 @@ EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 
 LOCAL = {"num_local_experts": 6, "num_experts_per_tok": 2, "intermediate_size": 24}
 ROUTED = {"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20}
 LATENT = {"num_key_value_heads": 4, "q_lora_rank": 20, "kv_lora_rank": 16, "qk_rope_head_dim": 6, "qk_nope_head_dim": 10, "v_head_dim": 8}
+CHUNK = "chunked_attention"
+CHUNKED = {"intermediate_size": 20, "intermediate_size_mlp": 40, "num_local_experts": 6, "head_dim": 8, "attention_chunk_size": 16}
+
 EXPERT_CASES = {
     "mixtral": like_llama("mixtral", **LOCAL),
     "mixtral window": like_llama("mixtral", **LOCAL | {"num_local_experts": 5, "num_experts_per_tok": 3}, sliding_window=16, head_dim=12),
@@ -212,6 +215,16 @@ EXPERT_CASES = {
                                   num_hidden_layers=3, swiglu_limit=0.25, layer_types=[FULL, WINDOW, FULL], attention_bias=False,
                                   tie_word_embeddings=True, rope_theta=1000.0, rope_scaling={
                                       "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "truncate": False}),
+    "llama4_text": like_llama("llama4_text", **CHUNKED, num_experts_per_tok=1, num_hidden_layers=4, interleave_moe_layer_step=2, floor_scale=8, attn_scale=0.5),
+    "llama4_text two of six, plain": like_llama(
+        "llama4_text", **CHUNKED | {"attention_chunk_size": 20}, num_experts_per_tok=2, num_hidden_layers=3, moe_layers=[0, 2], no_rope_layers=[1, 0, 1],
+        layer_types=[CHUNK, CHUNK, FULL], use_qk_norm=False, attention_bias=True, attn_temperature_tuning=False, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 32}),
+    "llama4 with pictures": {
+        "model_type": "llama4", "text_config": like_llama("llama4_text", **CHUNKED, num_experts_per_tok=1, num_hidden_layers=2, interleave_moe_layer_step=2),
+        "vision_config": {"model_type": "llama4_vision_model", **PICTURES, "num_channels": 3, "vision_output_dim": 16, "projector_input_dim": 16,
+                          "projector_output_dim": 16}},
 }
 
 # Whose experts are stored as MXFP4 (families.py, pack).
@@ -224,4 +237,4 @@ SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gem
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
          "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures", "mixtral",
          "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "glm4_moe", "phimoe",
-         "deepseek_v2", "deepseek_v3", "gpt_oss"}
+         "deepseek_v2", "deepseek_v3", "gpt_oss", "llama4_text"}

@@ -113,7 +113,7 @@ static void experts_go_as_transformers_has_it(void **state) {
     }
 }
 
-/* Neither numbers of experts by layer, nor channels of the hidden state. */
+/* No numbers of experts by layer. */
 static void assert_not_spread(const place *p) {
     static const struct {
         pare_setting settings[2];
@@ -123,7 +123,6 @@ static void assert_not_spread(const place *p) {
          "reap",
          "has one number of experts for all layers, so that --select"},
         {{{"mode", "expert"}, {"select", "rising"}}, "random", "has one number of experts for all layers"},
-        {{{"mode", "channel"}, {"reduction", "sum"}}, "magnitude-l2", "removing channels of the hidden state"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};

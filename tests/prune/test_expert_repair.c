@@ -193,7 +193,6 @@ static void all_of_it_is_written(void **state) {
 
 static void what_cannot_be_is_refused(void **state) {
     static const char *const bias[] = {"compensate", "bias", NULL};
-    static const char *const trained[] = {"reconstruct", "5", NULL};
     static const char *const readers[] = {"compensate", "ls", "readers", "0.5", NULL};
     const expected *e = *state;
     place p = place_open(e, "qwen3_moe");
@@ -204,10 +203,29 @@ static void what_cannot_be_is_refused(void **state) {
     assert_true(json_object_get(json_object_get(report, "recipe"), "readers") == NULL);
     json_decref(report);
     place_close(&p);
-    p = place_open(e, "deepseek_v3");
-    assert_int_equal(prune(&p, "reap", 0.35, 1, trained, &report), PARE_UNSUPPORTED);
-    assert_non_null(strstr(pare_message(), "attends over latents, and --reconstruct does not reach such models"));
-    place_close(&p);
+}
+
+/* Attention over latents behind experts that are gone: the matrices of latents move, and no stage gets worse. */
+static void latents_are_reconstructed(void **state) {
+    static const char *const names[] = {"deepseek_v2", "deepseek_v3", "glm4_moe_lite",
+                                        "deepseek_v2 groups, straight queries"};
+    static const char *const trained[] = {"reconstruct", "20", NULL};
+    const expected *e = *state;
+    size_t i, moved = 0;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        json_t *report, *layer;
+        place p = place_open(e, names[k]);
+        if (prune(&p, "reap", 0.35, 1, trained, &report) != PARE_OK) fail_msg("%s: %s", names[k], pare_message());
+        json_array_foreach(json_object_get(report, "reconstruction"), i, layer) {
+            const json_t *stage = json_object_get(layer, "attention");
+            assert_true(family_number(stage, "after") <= family_number(stage, "before"));
+            moved += family_number(stage, "after") < family_number(stage, "before");
+        }
+        assert_true(isfinite(loss_of(e, p.output)));
+        json_decref(report);
+        place_close(&p);
+    }
+    assert_true(moved > 0);
 }
 
 /* Gram matrices of a router know of no method's damping but of what is asked for. */
@@ -252,6 +270,7 @@ int main(void) {
                                        cmocka_unit_test(groups_are_those_nearest_on_average),
                                        cmocka_unit_test(all_of_it_is_written),
                                        cmocka_unit_test(what_cannot_be_is_refused),
+                                       cmocka_unit_test(latents_are_reconstructed),
                                        cmocka_unit_test(routers_are_fitted_as_damped),
                                        cmocka_unit_test(outputs_without_end_are_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);

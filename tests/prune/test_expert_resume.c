@@ -46,6 +46,7 @@ static void finished_experts_are_taken_up(void **state) {
         {"mixtral", "sparsegpt", "walk-prune.1", 41},
         {"qwen3_moe", "wanda-structured", "passes.state", 2},
         {"granitemoe", "magnitude-l2", "reconstructed.0", 5, "4"},
+        {"deepseek_v3", "magnitude-l2", "reconstructed.1", 7, "3"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         place p = place_open(*state, cases[i].name);

@@ -177,6 +177,7 @@ typedef struct work {
 
 /* The first key that the query sees. */
 static int64_t lowest_of(const pare_attention *s) {
+    if (s->window > 0 && s->chunked) return (s->keys - 1) / s->window * s->window;
     return s->window > 0 && s->window < s->keys ? s->keys - s->window : 0;
 }
 

@@ -53,7 +53,9 @@ static double rounded(const query *x, int64_t key) {
 static bool sees(const query *x, int64_t key) {
     if (key > x->slot && !x->shape->bidirectional) return false;
     if (key >= x->prefix && key < x->start) return false;
-    return x->shape->window == 0 || distance(x, key) > -x->shape->window;
+    int64_t window = x->shape->window;
+    if (window && x->shape->chunked) return position_of(x, key) / window == position_of(x, x->slot) / window;
+    return window == 0 || distance(x, key) > -window;
 }
 
 static double score(const query *x, int64_t key, double *slope) {
