@@ -54,10 +54,6 @@ static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
 
-static bool searches(const pare_job *job) {
-    return pare_recipe_searches(&job->recipe);
-}
-
 static bool reconstructs(const pare_job *job) {
     return job->recipe.reconstruct > 0;
 }
@@ -84,7 +80,6 @@ static const struct {
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
              {displaces_all, "--displace all"},
-             {searches, "a search (--search-steps)"},
              {permutes, "--permutation"},
              {reconstructs, "--reconstruct"}};
 

@@ -92,6 +92,17 @@ static void test_best(void **state) {
     SAME(p, two, "--method", "best-sparse", "--sparsity", "0.5", "--samples", "66");
 }
 
+/* Measurements of a search: trials that are taken, and what is measured ahead of them in vain. */
+static void test_searches(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+#define SEARCH "--allocate", "search", "--samples", "66", "--search-steps"
+    SAME(p, three, "--method", "obs", "--ratio", "0.3", SEARCH, "40");
+    SAME(p, two, "--method", "obs", "--ratio", "0.3", "--select", "uniform", SEARCH, "40");
+    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", SEARCH, "16");
+#undef SEARCH
+}
+
 static void expect_refused(const place *p, const char *what, const char *const *words) {
     const char *command[PROGRAM_WORDS];
     command_of(p, words, 1, command);
@@ -205,9 +216,9 @@ static void test_disagreement(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
-                                       cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
-                                       cmocka_unit_test(test_not_spread),     cmocka_unit_test(test_killed),
-                                       cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_best),           cmocka_unit_test(test_searches),     cmocka_unit_test(test_not_spread),
+        cmocka_unit_test(test_killed),         cmocka_unit_test(test_disagreement), cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
