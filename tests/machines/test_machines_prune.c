@@ -65,8 +65,8 @@ static void test_single_weights(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
     SAME(p, two, "--method", "wanda", "--sparsity", "0.5", "--samples", "64");
-    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", "--samples", "261", "--text", p->text, "--max-windows",
-         "40");
+    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", "--samples", "261", "--text", p->text, "--text",
+         "self", "--max-windows", "40", "--window", "64");
 }
 
 static void test_units(void **state) {
