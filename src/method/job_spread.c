@@ -13,10 +13,6 @@ static bool reads_nothing(const pare_job *job) {
     return !job->calibration.needed || job->calibration.imatrix;
 }
 
-static bool recovers(const pare_job *job) {
-    return job->recovery != NULL;
-}
-
 static bool drops(const pare_job *job) {
     return job->target.drop_count > 0;
 }
@@ -71,7 +67,6 @@ static const struct {
     const char *what;
 } alone[] = {{reads_nothing, "a method that sends no calibration text through the model"},
              {drops, "--drop-layers"},
-             {recovers, "--recover"},
              {times, "--latency"},
              {has_rounds, "--iterations"},
              {writes_imatrix, "--imatrix"},
