@@ -51,10 +51,6 @@ static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
 
-static bool reconstructs(const pare_job *job) {
-    return job->recipe.reconstruct > 0;
-}
-
 static bool permutes(const pare_job *job) {
     return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
@@ -83,8 +79,7 @@ static const struct {
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
              {displaces_all, "--displace all"},
-             {permutes, "--permutation"},
-             {reconstructs, "--reconstruct"}};
+             {permutes, "--permutation"}};
 
 static pare_status refuse(const char *what) {
     return pare_fail(PARE_BAD_ARGUMENT,

@@ -92,6 +92,14 @@ static void test_best(void **state) {
     SAME(p, two, "--method", "best-sparse", "--sparsity", "0.5", "--samples", "66");
 }
 
+/* Halves of blocks that are trained: 66 sequences go through them in three batches, of which two are trained on. */
+static void test_reconstruction(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, two, "--method", "wanda", "--sparsity", "0.5", "--samples", "66", "--reconstruct", "2",
+         "--reconstruct-dense", "0.5", "--reconstruct-metric", "fisher");
+}
+
 /* Measurements of a search: trials that are taken, and what is measured ahead of them in vain. */
 static void test_searches(void **state) {
     const place *p = *state;
@@ -255,10 +263,10 @@ static void test_disagreement(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
-                                       cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
-                                       cmocka_unit_test(test_searches),       cmocka_unit_test(test_experts),
-                                       cmocka_unit_test(test_not_spread),     cmocka_unit_test(test_killed),
-                                       cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),      cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_best),           cmocka_unit_test(test_searches),   cmocka_unit_test(test_reconstruction),
+        cmocka_unit_test(test_experts),        cmocka_unit_test(test_not_spread), cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
