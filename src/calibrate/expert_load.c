@@ -56,9 +56,14 @@ PARE_VECTORIZE static double norm(const float *y, int64_t d) {
 }
 
 typedef struct looking {
-    pare_expert_load *load;
+    const pare_pass *pass;
+    pare_expert_load part[PARE_SHARDS]; /* what the tokens of each shard come to */
     int64_t hidden;
 } looking;
+
+static pare_expert_load *part_in_hand(looking *at) {
+    return &at->part[pare_pass_shard(at->pass)];
+}
 
 static bool wants_no_input(void *context, uint32_t layer, pare_input_kind kind) {
     (void)context, (void)layer, (void)kind;
@@ -83,19 +88,52 @@ void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_exp
 }
 
 static pare_status see(void *context, const pare_expert_seen *seen) {
-    const looking *at = context;
-    pare_expert_load_add(at->load, at->hidden, seen);
+    looking *at = context;
+    pare_expert_load_add(part_in_hand(at), at->hidden, seen);
     return PARE_OK;
 }
 
 static pare_status feel(void *context, uint32_t layer, uint32_t expert, int64_t tokens, const int32_t *places,
                         const float *felt) {
-    const looking *at = context;
+    looking *at = context;
+    pare_expert_load *load = part_in_hand(at);
     double sum = 0.0;
     for (int64_t i = 0; i < tokens; i++)
         sum += (double)felt[places[i]];
-    at->load->felt[pare_expert_load_at(at->load, layer, expert)] += sum;
+    load->felt[pare_expert_load_at(load, layer, expert)] += sum;
     return PARE_OK;
+}
+
+static pare_status begin(looking *at, const pare_pass *pass, const pare_model *model) {
+    const pare_shards shards = pare_pass_shards(pass);
+    *at = (looking){.pass = pass, .hidden = model->config.hidden};
+    for (int shard = shards.first; shard < shards.last; shard++)
+        PARE_TRY(pare_expert_load_new(model, &at->part[shard]));
+    return PARE_OK;
+}
+
+/* The sums of all shards, one after the other, into those of a load that is all zero. */
+static pare_status add_up(looking *at, pare_shard_sums *sums, pare_expert_load *load) {
+    const pare_shards shards = pare_pass_shards(at->pass);
+    size_t count = (size_t)load->layers * load->experts;
+    for (int i = 0; i < LISTS; i++)
+        PARE_TRY(pare_shard_sums_add_double(sums, *lists(load, i), count));
+    for (int shard = shards.first; shard < shards.last; shard++) {
+        PARE_TRY(pare_shard_sums_enter(sums, &shards, shard));
+        for (int i = 0; i < LISTS; i++)
+            memcpy(*lists(load, i), *lists(&at->part[shard], i), count * sizeof(double));
+        pare_shard_sums_leave(sums, &shards, shard);
+    }
+    return pare_shard_sums_finish(sums, &shards);
+}
+
+static pare_status finish(looking *at, pare_status so_far, pare_expert_load *load) {
+    pare_shard_sums sums = {0};
+    pare_status status = so_far == PARE_OK ? add_up(at, &sums, load) : so_far;
+    pare_shard_sums_free(&sums);
+    for (int shard = 0; shard < PARE_SHARDS; shard++)
+        pare_expert_load_free(&at->part[shard]);
+    return status;
 }
 
 static pare_observer observer_of(looking *at) {
@@ -107,10 +145,8 @@ static void leave(pare_pass *pass) {
     pare_pass_on_step(pass, NULL, NULL);
 }
 
-pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
-                                     pare_expert_load *load) {
-    looking at = {.load = load, .hidden = source->model->config.hidden};
-    pare_observer observer = observer_of(&at);
+static pare_status measure(looking *at, pare_pass *pass, const pare_source *source, const pare_layer_batch *batch) {
+    pare_observer observer = observer_of(at);
     pare_pass_observe(pass, &observer);
     pare_pass_on_step(pass, batch->step, batch->step_context);
     pare_status status = pare_pass_forward(pass, source, batch->ids, batch->sequences);
@@ -118,14 +154,29 @@ pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source,
     return status;
 }
 
-pare_status pare_expert_load_feel(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
-                                  pare_expert_load *load, double *loss) {
-    looking at = {.load = load, .hidden = source->model->config.hidden};
-    pare_observer observer = observer_of(&at);
-    pare_gradient_sink sink = {.wants = pare_gradient_none, .expert_gradient = feel, .context = &at};
+pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
+                                     pare_expert_load *load) {
+    looking at;
+    pare_status status = begin(&at, pass, source->model);
+    if (status == PARE_OK) status = measure(&at, pass, source, batch);
+    return finish(&at, status, load);
+}
+
+static pare_status feel_all(looking *at, pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
+                            double *loss) {
+    pare_observer observer = observer_of(at);
+    pare_gradient_sink sink = {.wants = pare_gradient_none, .expert_gradient = feel, .context = at};
     pare_pass_observe(pass, &observer);
     pare_pass_on_step(pass, batch->step, batch->step_context);
     pare_status status = pare_pass_gradient(pass, source, batch->ids, &sink, loss);
     leave(pass);
     return status;
+}
+
+pare_status pare_expert_load_feel(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
+                                  pare_expert_load *load, double *loss) {
+    looking at;
+    pare_status status = begin(&at, pass, source->model);
+    if (status == PARE_OK) status = feel_all(&at, pass, source, batch, loss);
+    return finish(&at, status, load);
 }

@@ -18,7 +18,7 @@ static inline size_t pare_expert_load_at(const pare_expert_load *load, uint32_t 
     return (size_t)layer * load->experts + expert;
 }
 
-/* Bytes of one. */
+/* Bytes of one; measuring takes as many for every shard of the pass. */
 uint64_t pare_expert_load_bytes(const pare_model *model);
 /* All zero, for a model with experts. Free with pare_expert_load_free. */
 pare_status pare_expert_load_new(const pare_model *model, pare_expert_load *out);
@@ -28,10 +28,11 @@ void pare_expert_load_free(pare_expert_load *load);
 /* Adds one expert's tokens of a micro-batch. */
 void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_expert_seen *seen);
 
-/* Adds one forward of the batch. Takes the pass's observer and step callback for itself and leaves it without any. */
+/* Into a load that is all zero, what one forward of the batch comes to, shard by shard where the pass's shape says so.
+ * Takes the pass's observer and step callback for itself and leaves it without any. */
 pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
                                      pare_expert_load *load);
-/* Forward and backward of all sequences of the shape, which has `gradients` and `frozen`, felt among what is added. */
+/* Forward and backward of all sequences of the shape, which has `gradients` and `frozen`, felt among it. */
 pare_status pare_expert_load_feel(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
                                   pare_expert_load *load, double *loss);
 

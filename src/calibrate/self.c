@@ -4,6 +4,7 @@
 #include "generate/stop.h"
 #include "model/work.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 
@@ -36,7 +37,9 @@ typedef struct writer {
     int64_t lane_count, rows; /* rows: sequences of a group */
     bool alone;               /* each lane has a backend of its own */
     uint32_t *ids;            /* [sequences, length] */
-    atomic_uint next;         /* the first sequence that no lane has taken */
+    uint32_t ranks;           /* that take groups in turns (support/peer.h) */
+    uint32_t own;             /* sequences of this one */
+    atomic_uint next;         /* the first sequence that no lane has taken, of this rank's groups */
     atomic_ullong done;       /* tokens */
     pare_status status;       /* of the first lane that failed */
     char failure[1024];
@@ -108,11 +111,32 @@ static pare_status plan(writer *w, const pare_source *source, pare_generator_sha
     }
 }
 
+/* What is left of a group that begins with a sequence. */
+static uint32_t group_at(const writer *w, uint32_t first) {
+    uint32_t left = w->request->sequences - first;
+    return left < (uint32_t)w->rows ? left : (uint32_t)w->rows;
+}
+
+/* Groups of no more rows than give all ranks some: where lanes have their products to themselves, rows do not depend on
+ * each other. Elsewhere groups are those of one process. */
+static void share(writer *w) {
+    w->ranks = (uint32_t)pare_peer_count();
+    int64_t rows = alike_rows(parts(w->request->sequences, w->lane_count * w->ranks));
+    rows = rows < LEAST_ROWS ? LEAST_ROWS : rows;
+    if (w->alone && w->ranks > 1 && rows < w->rows) w->rows = rows;
+    uint32_t first = (uint32_t)pare_peer_rank() * (uint32_t)w->rows;
+    atomic_store(&w->next, first);
+    for (uint32_t at = first; at < w->request->sequences; at += (uint32_t)w->rows * w->ranks)
+        w->own += group_at(w, at);
+}
+
 static pare_status writer_open(writer *w) {
     pare_source source = {.model = w->model, .backend = w->backend};
     uint32_t vocabulary = w->model->config.vocabulary;
     pare_generator_shape shape;
     PARE_TRY(plan(w, &source, &shape));
+    share(w);
+    shape.batch = w->rows;
     PARE_TRY(pare_stop_read(w->model, NULL, &w->stop));
     PARE_TRY(pare_alloc(&w->lanes, (size_t)w->lane_count, sizeof *w->lanes, "lanes"));
     for (int64_t i = 0; i < w->lane_count; i++) {
@@ -138,7 +162,7 @@ static pare_status write_token(const writer *w, pare_sampler *sampler, const flo
 static pare_status report(writer *w, uint64_t tokens) {
     uint64_t done = atomic_fetch_add(&w->done, tokens) + tokens, sequence = w->request->lead + w->request->length;
     if (omp_get_thread_num() != 0) return pare_interrupted();
-    return pare_progress_report(w->runtime, "writing text", done, w->request->sequences * sequence);
+    return pare_progress_report(w->runtime, "writing text", done, w->own * sequence);
 }
 
 /* Sequences [first, first + wanted); a group that is not full is filled up with others, which are thrown away. */
@@ -167,12 +191,20 @@ static pare_status write_group(writer *w, lane *l, uint32_t first, uint32_t want
 
 /* Group after group, until all are taken. */
 static pare_status write_groups(writer *w, lane *l) {
-    uint32_t sequences = w->request->sequences, rows = (uint32_t)w->rows;
     for (;;) {
-        uint32_t first = atomic_fetch_add(&w->next, rows);
-        if (first >= sequences) return PARE_OK;
-        PARE_TRY(write_group(w, l, first, sequences - first < rows ? sequences - first : rows));
+        uint32_t first = atomic_fetch_add(&w->next, (uint32_t)w->rows * w->ranks);
+        if (first >= w->request->sequences) return PARE_OK;
+        PARE_TRY(write_group(w, l, first, group_at(w, first)));
     }
+}
+
+/* What each rank has written, to all. */
+static pare_status tell(const writer *w) {
+    uint32_t length = w->request->length, owner = 0;
+    for (uint32_t at = 0; at < w->request->sequences; at += (uint32_t)w->rows, owner++)
+        PARE_TRY(pare_peer_broadcast(w->ids + (size_t)at * length, (size_t)group_at(w, at) * length * sizeof *w->ids,
+                                     (int)(owner % w->ranks)));
+    return PARE_OK;
 }
 
 static pare_status write_alone(writer *w, lane *l) {
@@ -208,6 +240,7 @@ pare_status pare_self_sample(const pare_model *model, const pare_backend *backen
         status = pare_alloc(&out->ids, (size_t)out->count * out->length, sizeof *out->ids, "token ids");
     w.ids = out->ids;
     if (status == PARE_OK) status = write_all(&w);
+    if (status == PARE_OK) status = tell(&w);
     writer_close(&w);
     if (status != PARE_OK) pare_windows_free(out);
     return status;

@@ -19,7 +19,8 @@ typedef struct pare_self_request {
  * none); after an end token BOS follows again, so that every sequence has `length` ids. Sequence i is drawn by the
  * model, the seed and i alone, whatever the number of sequences and threads; but where a model of 32M parameters and
  * more is written by more threads than there are groups of 16 sequences, or with little memory, threads share products,
- * whose rounding is theirs. Progress is reported from the calling thread. Free with pare_windows_free. */
+ * whose rounding is theirs. Ranks (support/peer.h) write groups of sequences in turns, the same as one process.
+ * Progress is reported from the calling thread. Free with pare_windows_free. */
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out);
 /* Of so many, the sequences that are written at a time, with memory enough. */

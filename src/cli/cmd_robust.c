@@ -97,7 +97,11 @@ static int fail_memory(void) {
 static int compare(const pare_arguments *a, const request *r, const pare_page_place *page) {
     pare_model *model = NULL;
     int code = pare_measured_on_open(a, a->model, &model);
-    if (code != PARE_EXIT_DONE) return code;
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_agree(a, model);
+    if (code != PARE_EXIT_DONE) {
+        pare_model_close(model);
+        return code;
+    }
     pare_prune_options prune = pare_prune_options_of(a);
     pare_robust_options options = {
         .prune = &prune,
@@ -135,7 +139,8 @@ static int run(const pare_arguments *arguments) {
     if (arguments->csv && !pare_measured_on_of(arguments).count)
         return pare_outcome_usage("robust",
                                   "--csv is a table of perplexities or losses: give --text FILE or --images DIR, too");
-    if (arguments->ranks && !arguments->json && !arguments->plot && !arguments->report && !arguments->figures)
+    bool tells = !pare_machines_rank(); /* others print and write nothing */
+    if (tells && arguments->ranks && !arguments->json && !arguments->plot && !arguments->report && !arguments->figures)
         return pare_outcome_usage("robust",
                                   "--ranks are lists for a figure: give --json, or --plot PREFIX for the pictures");
     int code = read_request(arguments, &r);
@@ -172,5 +177,6 @@ const pare_command pare_command_robust = {
         "changes. No model is written.",
     .examples = examples,
     .lists_methods = true,
+    .spread = true,
     .run = run,
 };

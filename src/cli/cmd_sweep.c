@@ -282,7 +282,7 @@ static int open_model(sweeping *s) {
 }
 
 static int agree(sweeping *s) {
-    return pare_sweep_share_agree(s->arguments, s->model);
+    return pare_measured_on_agree(s->arguments, s->model);
 }
 
 static int open_rows(sweeping *s) {

@@ -59,3 +59,16 @@ int pare_measured_on_open(const pare_arguments *arguments, const char *name, par
     *model = NULL;
     return code;
 }
+
+int pare_measured_on_agree(const pare_arguments *a, const pare_model *model) {
+    enum { MOST = 64 };
+    const pare_measured_on on = pare_measured_on_of(a);
+    const char *files[MOST];
+    size_t count = 0;
+    if (a->calibration) files[count++] = a->calibration;
+    if (a->recipe) files[count++] = a->recipe;
+    for (size_t i = 0; i < on.count && count < MOST; i++)
+        files[count++] = on.list[i];
+    pare_runtime runtime = pare_outcome_runtime(a);
+    return pare_outcome_exit(pare_machines_agree(model, &runtime, files, count));
+}

@@ -21,4 +21,8 @@ const char *pare_measured_on_refusal(const pare_arguments *arguments);
  * another option is about texts where it reads none. */
 int pare_measured_on_open(const pare_arguments *arguments, const char *name, pare_model **model);
 
+/* All ranks (docs/machines.md) have the same model, number format, texts, calibration and recipe file; or one sentence.
+ * Returns the exit code. */
+int pare_measured_on_agree(const pare_arguments *arguments, const pare_model *model);
+
 #endif

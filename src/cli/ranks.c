@@ -24,6 +24,7 @@ static void follow(void) {
 
 /* What a rank must not write, once all have agreed about what they were asked for. */
 static void keep_from_writing(pare_arguments *arguments) {
+    arguments->ranks = arguments->ranks || arguments->plot; /* which all of them compute */
     arguments->items = NULL;
     arguments->lm_eval_json = NULL;
     arguments->report = NULL;

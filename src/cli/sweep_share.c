@@ -1,7 +1,6 @@
 #include "sweep_share.h"
 
 #include "json_text.h"
-#include "measured_on.h"
 #include "outcome.h"
 #include "terminal.h"
 
@@ -38,17 +37,4 @@ int pare_sweep_share_row(int owner, json_t **row) {
     }
     free(text);
     return code;
-}
-
-int pare_sweep_share_agree(const pare_arguments *a, const pare_model *model) {
-    enum { MOST = 64 };
-    const pare_measured_on on = pare_measured_on_of(a);
-    const char *files[MOST];
-    size_t count = 0;
-    if (a->calibration) files[count++] = a->calibration;
-    if (a->recipe) files[count++] = a->recipe;
-    for (size_t i = 0; i < on.count && count < MOST; i++)
-        files[count++] = on.list[i];
-    pare_runtime runtime = pare_outcome_runtime(a);
-    return pare_outcome_exit(pare_machines_agree(model, &runtime, files, count));
 }

@@ -6,7 +6,6 @@
 #include "options.h"
 
 #include <jansson.h>
-#include <pare.h>
 
 /* The end of the round that begins at point `first`: as many points that are not known as there are ranks. */
 size_t pare_sweep_share_round(const bool *known, size_t first, size_t points);
@@ -14,8 +13,5 @@ size_t pare_sweep_share_round(const bool *known, size_t first, size_t points);
 /* *row: that of rank `owner`; on others it is made of what that one sends, and the caller's reference. Returns the exit
  * code. */
 int pare_sweep_share_row(int owner, json_t **row);
-
-/* All ranks have the same model, number format and texts; or one sentence. Returns the exit code. */
-int pare_sweep_share_agree(const pare_arguments *arguments, const pare_model *model);
 
 #endif

@@ -11,10 +11,10 @@ static double cost_of(const pare_weight_walk *w, size_t id) {
     return (double)(rows + columns) * (double)columns * (double)columns;
 }
 
-/* A mask by itself is made sooner than it is sent; factors of what was lost, and other shares, stay where they are. */
+/* A mask by itself is made sooner than it is sent; factors of what was lost stay where they are. */
 static bool is_shared(const pare_weight_walk *w) {
     bool solves = pare_compensation_has(w->job->recipe->compensation, PARE_TRAITS_REFIT) || w->recipe->refinement;
-    return pare_peer_count() > 1 && solves && !w->job->residual && !w->job->levels;
+    return pare_peer_count() > 1 && solves && !w->job->residual;
 }
 
 static int least_loaded(const double *load) {
@@ -70,6 +70,16 @@ static pare_status share_bias(pare_weight_walk *w, uint32_t layer, pare_role rol
     return PARE_OK;
 }
 
+/* What it is at other shares. */
+static pare_status share_levels(const pare_weight_walk *w, size_t id, int owner) {
+    const pare_weight_levels *levels = w->job->levels;
+    const pare_tensor *tensor = w->l.model->tensors[id];
+    size_t bytes = (size_t)tensor->count * pare_dtype_size(tensor->dtype);
+    for (uint32_t i = 0; levels && i < levels->count; i++)
+        PARE_TRY(pare_peer_broadcast(levels->matrix[id][i], bytes, owner));
+    return PARE_OK;
+}
+
 pare_status pare_weights_share(pare_weight_walk *w, uint32_t layer, pare_role role, int owner) {
     size_t id = pare_tensor_id(layer, role);
     const pare_tensor *tensor = w->l.model->tensors[id];
@@ -78,6 +88,7 @@ pare_status pare_weights_share(pare_weight_walk *w, uint32_t layer, pare_role ro
     pare_tensor_matrix(tensor, &rows, &columns);
     PARE_TRY(pare_peer_broadcast(&w->results[id], sizeof w->results[id], owner));
     PARE_TRY(share_tensor(w, id, owner, (uint64_t)rows, (uint64_t)columns));
+    PARE_TRY(share_levels(w, id, owner));
     PARE_TRY(share_bias(w, layer, role, owner, (uint64_t)rows));
     if (owner == pare_peer_rank()) return PARE_OK;
     void *stored = w->l.repaired->matrix[id];

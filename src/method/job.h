@@ -47,6 +47,7 @@ typedef struct pare_job_evaluation {
 
 typedef struct pare_job_outputs {
     const char *folder; /* NULL: no model is written */
+    bool each;          /* every rank writes one of its own; else the first alone */
     bool force, archive;
     bool remote_code;               /* asked for: a modeling file beside layers that differ */
     const char *type;               /* of a GGUF file's numbers; or NULL */

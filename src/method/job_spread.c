@@ -13,10 +13,6 @@ static bool reads_nothing(const pare_job *job) {
     return !job->calibration.needed || job->calibration.imatrix;
 }
 
-static bool recovers(const pare_job *job) {
-    return job->recovery != NULL;
-}
-
 static bool drops(const pare_job *job) {
     return job->target.drop_count > 0;
 }
@@ -38,7 +34,8 @@ static bool has_gradient(const pare_job *job) {
 }
 
 static bool has_other_signal(const pare_job *job) {
-    return pare_signal_has(job->recipe.signal, PARE_TRAIT_DATA) && !has_gradient(job);
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_DATA) &&
+           !pare_signal_has(job->recipe.signal, PARE_TRAIT_EXPERTS) && !has_gradient(job);
 }
 
 /* What embedding, norms and head are displaced by follows from their own gradients. */
@@ -54,20 +51,18 @@ static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
 
-static bool searches(const pare_job *job) {
-    return pare_recipe_searches(&job->recipe);
-}
-
-static bool reconstructs(const pare_job *job) {
-    return job->recipe.reconstruct > 0;
-}
-
 static bool permutes(const pare_job *job) {
     return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
 
-static bool removes_experts(const pare_job *job) {
-    return job->recipe.mode == PARE_MODE_EXPERT;
+static bool repairs_experts(const pare_job *job) {
+    const pare_recipe *r = &job->recipe;
+    return r->mode == PARE_MODE_EXPERT && (r->compensation || r->router);
+}
+
+static bool compares_experts(const pare_job *job) {
+    const pare_recipe *r = &job->recipe;
+    return r->mode == PARE_MODE_EXPERT && (r->experts == PARE_EXPERTS_MERGE || r->signal == PARE_SIGNAL_EXPERT_ERRORS);
 }
 
 static const struct {
@@ -75,18 +70,16 @@ static const struct {
     const char *what;
 } alone[] = {{reads_nothing, "a method that sends no calibration text through the model"},
              {drops, "--drop-layers"},
-             {recovers, "--recover"},
              {times, "--latency"},
              {has_rounds, "--iterations"},
              {writes_imatrix, "--imatrix"},
-             {removes_experts, "--mode expert"},
+             {compares_experts, "what all experts make of the same tokens (expert-obs, --experts merge)"},
+             {repairs_experts, "a repair of what is left of whole experts"},
              {trains, "methods that train while they prune"},
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
              {displaces_all, "--displace all"},
-             {searches, "a search (--search-steps)"},
-             {permutes, "--permutation"},
-             {reconstructs, "--reconstruct"}};
+             {permutes, "--permutation"}};
 
 static pare_status refuse(const char *what) {
     return pare_fail(PARE_BAD_ARGUMENT,

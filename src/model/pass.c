@@ -117,7 +117,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
         int64_t at = offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
         enter_kept(pass, &block, s);
-        block.first_sequence = s;
+        block.first_sequence = pass->sequence = s;
         block.observer = pass->inputs_observer;
         PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
     }
@@ -146,9 +146,21 @@ static pare_status whole_forward(pare_pass *pass, const pare_source *source, con
     return blocks_forward(pass, source, 0);
 }
 
+/* This rank's sequences; there may be none, where there are more ranks than shards. */
+static pare_status forward_own(pare_pass *pass, const pare_source *source, const uint32_t *ids) {
+    int64_t sequences = pass->next.sequences ? pass->next.sequences : pass->shape.sequences;
+    if (!sequences) {
+        pass->sequences = 0;
+        pass->layout = (pare_layout){.length = pass->shape.length};
+        return PARE_OK;
+    }
+    ids += pare_shard_begin(&pass->shards, pass->shards.first) * pass->shape.length;
+    return whole_forward(pass, source, ids, sequences);
+}
+
 pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
     pass->steps_total = pass->model->config.layers;
-    return whole_forward(pass, source, ids, sequences);
+    return pass->shards.count > 1 ? forward_own(pass, source, ids) : whole_forward(pass, source, ids, sequences);
 }
 
 pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, uint32_t layer) {
@@ -213,7 +225,7 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     for (int64_t s = 0; s < pass->sequences; s += block.batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
-        block.first_sequence = s;
+        block.first_sequence = pass->sequence = s;
         pass->gradients.first_token = s * pass->layout.length;
         PARE_TRY(pare_pass_batch_enter(pass, s));
         bool kept = enter_kept(pass, &block, s);
@@ -252,21 +264,6 @@ static pare_status embedding_backward(pare_pass *pass, const pare_source *source
     return status;
 }
 
-/* This rank's sequences of a gradient; there may be none, where there are more ranks than shards. */
-static pare_status forward_own(pare_pass *pass, const pare_source *source, const uint32_t *ids) {
-    int64_t sequences = pass->next.sequences ? pass->next.sequences : pass->shape.sequences;
-    if (!sequences) {
-        pass->sequences = 0;
-        pass->layout = (pare_layout){.length = pass->shape.length};
-        return PARE_OK;
-    }
-    ids += pare_shard_begin(&pass->shards, pass->shards.first) * pass->shape.length;
-    pass->returns = true;
-    pare_status status = whole_forward(pass, source, ids, sequences);
-    pass->returns = false;
-    return status;
-}
-
 static bool wants_nothing(void *context, size_t id) {
     (void)context, (void)id;
     return false;
@@ -287,7 +284,10 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
                          "the pass has no room for gradients of samples; set `samples` in its shape");
     PARE_TRY(pare_pass_shards_check(pass, sink));
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    PARE_TRY(forward_own(pass, source, ids));
+    pass->returns = true;
+    pare_status status = forward_own(pass, source, ids);
+    pass->returns = false;
+    PARE_TRY(status);
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
     if (!pass->all_predictions && pare_reads_pictures(&model->config))
         return pare_fail(PARE_BAD_ARGUMENT, "the pictures have no labels, and without these there is no gradient: put "

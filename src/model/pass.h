@@ -16,6 +16,7 @@
 #include "model/kept_rule.h"
 #include "model/layout.h"
 #include "model/objective.h"
+#include "support/shards.h"
 
 /* Tile of the logits: never more than this many of them exist at a time. */
 enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
@@ -31,7 +32,8 @@ typedef struct pare_pass_shape {
     bool composed;  /* the source will displace, perturb or mask: room for one composed block */
     int64_t rank;   /* of the adapters that the pass may be given; 0: none */
     bool dropout;   /* these drop parts of their inputs */
-    bool shards;    /* sums over the sequences are made shard by shard (support/shards.h), and shared by ranks */
+    bool shards;    /* sums over the sequences are made shard by shard (support/shards.h), and shared by ranks; without
+                       `gradients`, and where these are `frozen`, by who observes (pare_pass_shard) */
     bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink with rows */
     const pare_objective *objective; /* whose mean over the predictions pare_pass_gradient takes; NULL: the loss */
     bool taught;                     /* room for what a teacher says (teacher.h) */
@@ -128,6 +130,11 @@ typedef struct pare_listed_ids {
  * it; NULL: all. */
 pare_status pare_pass_look(pare_pass *pass, const pare_source *source, const pare_listed_ids *only,
                            pare_pass_tile_fn visit, void *context, const float **logsum, int64_t *predictions);
+
+/* The shards of the pass: one, all of it this rank's, where its sums are not cut. And the one of this rank that is
+ * being shown to an observer, or to a sink. */
+pare_shards pare_pass_shards(const pare_pass *pass);
+int pare_pass_shard(const pare_pass *pass);
 
 /* True if gradients of such a model can be cut into shards: it has no experts, latents or projections beside its
  * blocks.

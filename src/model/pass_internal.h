@@ -38,6 +38,7 @@ struct pare_pass {
 
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
+    int64_t sequence;    /* with which the micro-batch in hand begins */
     pare_layout next;    /* of the forwards to come */
     pare_layout layout;  /* of the running forward; its length is never 0 */
     int64_t reach;       /* positions that the running forward reaches */

@@ -177,7 +177,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     pare_shards shards = pare_pass_shards_of(model, shape);
     int64_t most = pare_shard_most(&shards), micro = shape->micro_batch ? shape->micro_batch : most;
     int64_t chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
-    uint64_t summed = fixed.sums + vector_sums_bytes(model, shape);
+    uint64_t summed = has_sink(shape) ? fixed.sums + vector_sums_bytes(model, shape) : 0;
     if (shards.count > 1 && micro > most) micro = most;
     for (;; micro = (micro + 1) / 2) {
         bool split = has_sink(shape) && micro < shape->sequences;

@@ -5,15 +5,25 @@
 #include "model/latent_tensors.h"
 #include "model/pass_internal.h"
 
+/* In front of and behind the blocks, products are over all tokens of the batch. */
+static bool projects(const pare_config *config) {
+    return pare_has_end(&config->architecture, PARE_END_PROJECT_IN) ||
+           pare_has_end(&config->architecture, PARE_END_PROJECT_OUT);
+}
+
 /* Experts and latents have sums of their own, and products over all tokens of the batch are another's with fewer. */
 bool pare_pass_has_shards(const pare_config *config) {
-    return !config->experts.count && !pare_latent_tensors(config) &&
-           !pare_has_end(&config->architecture, PARE_END_PROJECT_IN) &&
-           !pare_has_end(&config->architecture, PARE_END_PROJECT_OUT);
+    return !config->experts.count && !pare_latent_tensors(config) && !projects(config);
+}
+
+/* Of weights' gradients, not what others see of a pass. */
+static bool sums_weights(const pare_pass_shape *shape) {
+    return shape->gradients && !shape->frozen;
 }
 
 pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape) {
-    bool cut = shape->shards && shape->gradients && !shape->frozen && pare_pass_has_shards(&model->config);
+    const pare_config *config = &model->config;
+    bool cut = shape->shards && (sums_weights(shape) ? pare_pass_has_shards(config) : !projects(config));
     return cut ? pare_shards_of(shape->sequences, shape->length)
                : (pare_shards){.sequences = shape->sequences, .count = 1, .last = 1};
 }
@@ -29,6 +39,14 @@ static int shard_of(const pare_pass *pass, int64_t sequence) {
     while (begin_of(pass, shard + 1) <= sequence)
         shard++;
     return shard;
+}
+
+pare_shards pare_pass_shards(const pare_pass *pass) {
+    return pass->shards;
+}
+
+int pare_pass_shard(const pare_pass *pass) {
+    return pass->shards.count == 1 ? 0 : shard_of(pass, pass->sequence);
 }
 
 int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence) {
@@ -59,7 +77,7 @@ static bool wants_end(const pare_pass *pass, const pare_gradient_sink *sink) {
 }
 
 pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
-    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient || sink->expert_gradient;
+    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
     bool alone = pare_shards_own(&pass->shards) == pass->shards.sequences;
     if (alone || (!looks && !wants_end(pass, sink) && !pass->next.sequences)) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED, "gradients of the embedding, the head and the final norm, and those of outputs, "
@@ -93,9 +111,13 @@ static pare_status sum_vectors(pare_pass *pass, const pare_block *block) {
     return PARE_OK;
 }
 
+static bool sums_up(const pare_pass *pass) {
+    return pass->shards.count > 1 && sums_weights(&pass->shape);
+}
+
 pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block) {
     const pare_block_gradients *g = &pass->gradients;
-    if (pass->shards.count == 1) return PARE_OK;
+    if (!sums_up(pass)) return PARE_OK;
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         int64_t rows, columns;
         if (!wants_matrix(pass, block, role, &rows, &columns)) continue;
@@ -108,15 +130,15 @@ pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block) {
 pare_status pare_pass_batch_enter(pare_pass *pass, int64_t sequence) {
     pare_block_gradients *g = &pass->gradients;
     g->first = sequence == 0;
-    g->last = pass->shards.count == 1 && sequence + pare_pass_batch_at(pass, sequence) == pass->sequences;
-    if (pass->shards.count == 1) return PARE_OK;
+    g->last = !sums_up(pass) && sequence + pare_pass_batch_at(pass, sequence) == pass->sequences;
+    if (!sums_up(pass)) return PARE_OK;
     int shard = shard_of(pass, sequence);
     g->first = sequence == begin_of(pass, shard);
     return g->first ? pare_shard_sums_enter(&pass->sums, &pass->shards, shard) : PARE_OK;
 }
 
 void pare_pass_batch_leave(pare_pass *pass, int64_t sequence) {
-    if (pass->shards.count == 1) return;
+    if (!sums_up(pass)) return;
     int shard = shard_of(pass, sequence);
     pass->summed = true;
     if (sequence + pare_pass_batch_at(pass, sequence) == begin_of(pass, shard + 1))
@@ -126,7 +148,7 @@ void pare_pass_batch_leave(pare_pass *pass, int64_t sequence) {
 pare_status pare_pass_shards_end(pare_pass *pass, const pare_block *block) {
     pare_block_gradients *g = &pass->gradients;
     const pare_gradient_sink *sink = g->sink;
-    if (pass->shards.count == 1) return PARE_OK;
+    if (!sums_up(pass)) return PARE_OK;
     PARE_TRY(pare_shard_sums_finish(&pass->sums, &pass->shards));
     pare_shard_sums_clear(&pass->sums);
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {

@@ -62,6 +62,7 @@ pare_status pare_prune_prepare(void *context) {
     PARE_TRY(pare_run_gguf_choose(&job->run, job->origin, o->folder, o->type, job->runtime));
     PARE_TRY(pare_run_remote_choose(&job->run, job->origin, o->folder, o->remote_code));
     PARE_TRY(pare_prune_check_gguf(job));
+    job->run.each = o->each;
     uint64_t bytes = job->goal.bytes * (o->archive || job->run.gguf.wanted ? 2 : 1) + SMALL_FILES;
     return pare_run_open(&job->run, o->folder, directory, o->force, bytes);
 }

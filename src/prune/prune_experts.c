@@ -13,6 +13,7 @@ static pare_pass_shape shape_of(const pare_prune_job *job) {
     return (pare_pass_shape){.sequences = job->plan.shape.sequences,
                              .length = job->plan.shape.length,
                              .composed = true,
+                             .shards = true,
                              .limit = pare_runtime_limit(job->runtime)};
 }
 
@@ -21,7 +22,8 @@ pare_status pare_prune_plan_experts(pare_prune_job *job) {
     pare_pass_memory memory;
     if (!looks(job)) return PARE_OK;
     PARE_TRY(pare_pass_measure(job->current, job->backend, &shape, &memory));
-    pare_prune_plan_stage(job, memory.weights + memory.activations + 2 * pare_expert_load_bytes(job->model), 0);
+    pare_prune_plan_stage(
+        job, memory.weights + memory.activations + (2 + PARE_SHARDS) * pare_expert_load_bytes(job->model), 0);
     pare_work work = pare_work_blocks(job->current, shape.sequences, shape.length);
     pare_prune_plan_work(job, "following tokens", &work, 1.0);
     return PARE_OK;

@@ -122,6 +122,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked,
     both.prune.recovery = NULL;
     both.prune.outputs.page = (pare_page_job){0};
     both.prune.outputs.card = (pare_card_job){0};
+    both.prune.outputs.each = true; /* whoever trains it reads it there */
     both.prune.outputs.force = false;
     both.prune.outputs.remote_code = false;
     both.prune.outputs.type = NULL;

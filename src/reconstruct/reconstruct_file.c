@@ -5,6 +5,7 @@
  *   tensors in the model's dtypes, in the order of the slots (slots.h) */
 #include "reconstruct/reconstruct_file.h"
 #include "checkpoint/state_file.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 
@@ -24,15 +25,22 @@ static pare_status pass_errors(const layer_file *f, pare_state_file *file) {
 }
 
 /* What is read goes to the weights in hand. */
+static pare_status take_tensor(const layer_file *f, size_t slot, size_t elements, pare_dtype dtype,
+                               pare_state_file *file) {
+    void *stored;
+    PARE_TRY(pare_alloc_uninitialized(&stored, elements, pare_dtype_size(dtype), "a reconstructed tensor"));
+    pare_status status = pare_state_numbers(file, stored, dtype, elements);
+    if (status == PARE_OK) status = pare_sub_block_replace(&f->b->sub, slot, stored);
+    pare_free(stored);
+    return status;
+}
+
 static pare_status pass_tensor(const layer_file *f, size_t slot, size_t elements, pare_state_file *file) {
     pare_rebuilding *b = f->b;
     size_t id = pare_slot_id(&b->asked->model->config, f->layer, slot);
     pare_dtype dtype = b->asked->model->tensors[id]->dtype;
-    const void *stored;
-    if (!pare_state_reads(file)) return pare_state_numbers(file, b->out.matrix[id], dtype, elements);
-    PARE_TRY(pare_state_view(file, elements * pare_dtype_size(dtype), &stored));
-    PARE_TRY(pare_state_finite(file, stored, dtype, elements));
-    return pare_sub_block_replace(&b->sub, slot, stored);
+    if (pare_state_reads(file)) return take_tensor(f, slot, elements, dtype, file);
+    return pare_state_numbers(file, b->out.matrix[id], dtype, elements);
 }
 
 static pare_status describe(void *context, pare_state_file *file) {

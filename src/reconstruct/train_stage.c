@@ -1,6 +1,7 @@
 /* The training of one stage. */
 #include "reconstruct/rebuilding.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/product.h"
 #include "support/progress.h"
 #include "support/random.h"
@@ -58,6 +59,45 @@ static pare_status run_part(pare_block *block, pare_part part, bool whole, const
                                        : pare_block_ffn_forward(block, x, out);
 }
 
+/* What is done to the states of sequences [first, first + count), as many as go at a time; *part: what of a sum comes
+ * of them. */
+typedef pare_status (*batch_fn)(pare_rebuilding *b, void *context, int64_t first, int64_t count, double *part);
+
+static int owner_of(const pare_rebuilding *b, int64_t from, int64_t first) {
+    return (int)((first - from) / b->batch % pare_peer_count());
+}
+
+static pare_status run_own(pare_rebuilding *b, int64_t from, batch_fn run, void *context, double *parts) {
+    for (int64_t s = from; s < b->asked->sequences; s += b->batch) {
+        double *part = &parts[(s - from) / b->batch];
+        *part = -0.0; /* adds nothing to another rank's */
+        if (owner_of(b, from, s) != pare_peer_rank()) continue;
+        PARE_TRY(pare_interrupted());
+        PARE_TRY(run(b, context, s, pare_rebuilding_count(b, s), part));
+    }
+    return PARE_OK;
+}
+
+/* All sequences from `from` on, batch by batch: each is one rank's (support/peer.h), whose states in `made` (or NULL)
+ * then are all ranks'. *sum: of the batches, in their order. */
+static pare_status run_all(pare_rebuilding *b, int64_t from, const pare_stream *made, batch_fn run, void *context,
+                           double *sum) {
+    size_t count = (size_t)((b->asked->sequences - from + b->batch - 1) / b->batch);
+    double *parts;
+    *sum = 0.0;
+    PARE_TRY(pare_alloc(&parts, count, sizeof *parts, "sums of errors"));
+    pare_status status = run_own(b, from, run, context, parts);
+    for (int64_t s = from; made && s < b->asked->sequences && status == PARE_OK; s += b->batch)
+        status = pare_peer_broadcast(pare_rebuilding_states(made, b, s),
+                                     (size_t)pare_rebuilding_elements(b, pare_rebuilding_count(b, s)) * sizeof(float),
+                                     owner_of(b, from, s));
+    if (status == PARE_OK) status = pare_peer_reduce(parts, count);
+    for (size_t i = 0; i < count; i++)
+        *sum += parts[i];
+    pare_free(parts);
+    return status;
+}
+
 /* Of the held-out ones of the sequences from s on: what they read is in the stream, what is put out in b->made. */
 static double energy_of(const pare_rebuilding *b, const float *metric, const float *states, int64_t s, int64_t count) {
     int64_t skipped = s < b->trained ? pare_rebuilding_elements(b, b->trained - s) : 0;
@@ -69,63 +109,77 @@ static double energy_of(const pare_rebuilding *b, const float *metric, const flo
     return feel(b, metric, b->x, elements, &felt);
 }
 
+typedef struct dense_stage {
+    pare_block *block;
+    pare_part part;
+    bool whole;
+} dense_stage;
+
+static pare_status pass_dense_batch(pare_rebuilding *b, void *context, int64_t first, int64_t count, double *part) {
+    const dense_stage *dense = context;
+    float *states = pare_rebuilding_states(&b->dense, b, first);
+    dense->block->batch = count;
+    PARE_TRY(run_part(dense->block, dense->part, dense->whole, states, b->made));
+    *part = energy_of(b, metric_of(b, b->sub.block.layer, dense->part), states, first, count);
+    memcpy(states, b->made, (size_t)pare_rebuilding_elements(b, count) * sizeof *states);
+    return PARE_OK;
+}
+
 pare_status pare_rebuilding_pass_dense(pare_rebuilding *b, pare_block *block, pare_part part, bool whole,
                                        double *energy) {
-    const pare_reconstruction *r = b->asked;
-    *energy = 0.0;
-    for (int64_t s = 0; s < r->sequences; s += b->batch) {
-        block->batch = pare_rebuilding_count(b, s);
-        float *states = pare_rebuilding_states(&b->dense, b, s);
-        PARE_TRY(pare_interrupted());
-        PARE_TRY(run_part(block, part, whole, states, b->made));
-        *energy += energy_of(b, metric_of(b, b->sub.block.layer, part), states, s, block->batch);
-        memcpy(states, b->made, (size_t)pare_rebuilding_elements(b, block->batch) * sizeof *states);
-    }
+    dense_stage dense = {block, part, whole};
+    return run_all(b, 0, &b->dense, pass_dense_batch, &dense, energy);
+}
+
+static pare_status mix_batch(pare_rebuilding *b, void *context, int64_t first, int64_t count, double *part) {
+    const dense_stage *dense = context;
+    const float *behind = pare_rebuilding_states(&b->dense, b, first);
+    float *target = pare_rebuilding_states(&b->mixed, b, first), share = (float)b->asked->dense_share;
+    (void)part;
+    dense->block->batch = count;
+    PARE_TRY(run_part(dense->block, dense->part, dense->whole, pare_rebuilding_states(&b->pruned, b, first), b->made));
+    for (int64_t i = 0; i < pare_rebuilding_elements(b, count); i++)
+        target[i] = share * behind[i] + (1.0f - share) * b->made[i];
     return PARE_OK;
 }
 
 /* The targets, where a share of them is what the dense stage makes of the smaller model's own states. The dense stream
  * is behind the stage by now. */
-static pare_status mix(pare_rebuilding *b, pare_block *dense, pare_part part) {
-    const pare_reconstruction *r = b->asked;
-    float share = (float)r->dense_share;
-    for (int64_t s = 0; s < r->sequences && r->dense_share < 1.0; s += b->batch) {
-        dense->batch = pare_rebuilding_count(b, s);
-        const float *behind = pare_rebuilding_states(&b->dense, b, s);
-        float *target = pare_rebuilding_states(&b->mixed, b, s);
-        PARE_TRY(pare_interrupted());
-        PARE_TRY(run_part(dense, part, b->sub.whole, pare_rebuilding_states(&b->pruned, b, s), b->made));
-        for (int64_t i = 0; i < pare_rebuilding_elements(b, dense->batch); i++)
-            target[i] = share * behind[i] + (1.0f - share) * b->made[i];
-    }
-    return PARE_OK;
+static pare_status mix(pare_rebuilding *b, pare_block *block, pare_part part) {
+    dense_stage dense = {block, part, b->sub.whole};
+    double nothing;
+    return b->asked->dense_share < 1.0 ? run_all(b, 0, &b->mixed, mix_batch, &dense, &nothing) : PARE_OK;
 }
 
 static const pare_stream *targets(const pare_rebuilding *b) {
     return b->asked->dense_share < 1.0 ? &b->mixed : &b->dense;
 }
 
+static pare_status pass_pruned_batch(pare_rebuilding *b, void *context, int64_t first, int64_t count, double *part) {
+    float *states = pare_rebuilding_states(&b->pruned, b, first);
+    (void)context, (void)part;
+    PARE_TRY(pare_sub_block_forward(&b->sub, count, states, b->made));
+    memcpy(states, b->made, (size_t)pare_rebuilding_elements(b, count) * sizeof *states);
+    return PARE_OK;
+}
+
 static pare_status pass_pruned(pare_rebuilding *b) {
-    for (int64_t s = 0; s < b->asked->sequences; s += b->batch) {
-        int64_t count = pare_rebuilding_count(b, s);
-        float *states = pare_rebuilding_states(&b->pruned, b, s);
-        PARE_TRY(pare_interrupted());
-        PARE_TRY(pare_sub_block_forward(&b->sub, count, states, b->made));
-        memcpy(states, b->made, (size_t)pare_rebuilding_elements(b, count) * sizeof *states);
-    }
+    double nothing;
+    return run_all(b, 0, &b->pruned, pass_pruned_batch, NULL, &nothing);
+}
+
+static pare_status judge_batch(pare_rebuilding *b, void *context, int64_t first, int64_t count, double *part) {
+    int64_t elements = pare_rebuilding_elements(b, count);
+    const float *felt, *const *metric = context;
+    PARE_TRY(pare_sub_block_forward(&b->sub, count, pare_rebuilding_states(&b->pruned, b, first), b->made));
+    subtract(pare_rebuilding_states(targets(b), b, first), elements, b->made);
+    *part = feel(b, *metric, b->made, elements, &felt);
     return PARE_OK;
 }
 
 /* Of the held-out sequences: what the stage puts out beside the target. */
 static pare_status held_out_error(pare_rebuilding *b, const float *metric, double *error) {
-    const float *felt;
-    *error = 0.0;
-    for (int64_t s = b->trained; s < b->asked->sequences; s += b->batch) {
-        int64_t count = pare_rebuilding_count(b, s), elements = pare_rebuilding_elements(b, count);
-        PARE_TRY(pare_sub_block_forward(&b->sub, count, pare_rebuilding_states(&b->pruned, b, s), b->made));
-        subtract(pare_rebuilding_states(targets(b), b, s), elements, b->made);
-        *error += feel(b, metric, b->made, elements, &felt);
-    }
+    PARE_TRY(run_all(b, b->trained, NULL, judge_batch, &metric, error));
     if (isfinite(*error)) return PARE_OK;
     return pare_fail(PARE_NUMERIC_ERROR,
                      "layer %u puts out NaN or infinity while it is reconstructed; its weights or its inputs are not "

@@ -133,17 +133,6 @@ static void end(pare_recover_job *job) {
     pare_backend_close(job->backend);
 }
 
-/* What is not spread over ranks is refused. */
-static pare_status join_ranks(const pare_recover_job *job) {
-    if (pare_peer_count() == 1) return PARE_OK;
-    if (job->settings.teacher_cache)
-        return pare_fail(
-            PARE_BAD_ARGUMENT,
-            "--teacher-cache is not spread over ranks: leave it out, so that the teacher is asked in every "
-            "step, or run pare as one process, without mpirun or srun");
-    return pare_ranks_agree(job->model, job->backend);
-}
-
 /* The first rank makes it, and the page and the card with it. */
 static pare_status make_report(pare_recover_job *job, const pare_recover_before *before, pare_page_files *page,
                                char **report) {
@@ -164,7 +153,7 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     pare_run_begin(&job->run);
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;
     pare_status status = pare_backend_open(job->runtime, alone, &job->backend);
-    if (status == PARE_OK) status = join_ranks(job);
+    if (status == PARE_OK) status = pare_ranks_agree(job->model, job->backend);
     if (status == PARE_OK && before) status = pare_run_adopt(&job->run, before->run);
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
     if (status == PARE_OK) status = pare_run_ranks(&job->ranks, &job->rank_count);

@@ -1,7 +1,10 @@
 #include "recover/teacher.h"
+#include "checkpoint/state_file.h"
 #include "model/patches.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
+#include "support/peer.h"
+#include "support/runtime.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
@@ -119,12 +122,20 @@ static pare_status key_of(const pare_recover_job *job, pare_teacher_cache_key *k
     return pare_recover_add_pictures(job, key->data);
 }
 
+static pare_status open_cache(pare_recover_job *job, const pare_teacher_cache_key *key) {
+    if (!pare_peer_rank()) PARE_TRY(pare_teacher_cache_open(job->settings.teacher_cache, key, &job->cache));
+    return pare_teacher_cache_share(pare_runtime_scratch(job->runtime), &job->cache);
+}
+
+/* The file is the first rank's. */
 pare_status pare_recover_find_cache(pare_recover_job *job) {
     const char *path = job->settings.teacher_cache;
     pare_teacher_cache_key key;
-    if (!path || !pare_file_exists(path)) return PARE_OK;
+    bool there = false;
+    if (path) PARE_TRY(pare_state_there(path, &there));
+    if (!there) return PARE_OK;
     PARE_TRY(key_of(job, &key));
-    return pare_teacher_cache_open(path, &key, &job->cache);
+    return open_cache(job, &key);
 }
 
 pare_status pare_recover_ask_teacher(pare_recover_job *job) {
@@ -134,7 +145,7 @@ pare_status pare_recover_ask_teacher(pare_recover_job *job) {
         PARE_TRY(key_of(job, &key));
         PARE_TRY(pare_teacher_cache_make(path, &key, job->teacher, job->backend, job->batches, job->training.memory,
                                          job->runtime));
-        PARE_TRY(pare_teacher_cache_open(path, &key, &job->cache));
+        PARE_TRY(open_cache(job, &key));
     }
     job->training.teacher.cache = job->cache;
     return PARE_OK;

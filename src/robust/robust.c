@@ -6,6 +6,7 @@
 #include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ typedef struct robust {
     pare_lipschitz_results lipschitz;
     uint32_t repetition; /* under way, and its seed */
     uint64_t seed;
+    int rank, ranks;
 } robust;
 
 static const pare_job *job_at(const robust *r, size_t method, size_t ratio) {
@@ -71,6 +73,20 @@ static pare_status name_files(robust *r) {
     return pare_run_open(&r->run, NULL, NULL, false, 0);
 }
 
+/* The same on all ranks, whoever runs them. */
+static void name_results(robust *r) {
+    for (size_t i = 0; i < r->results.comparison_count; i++) {
+        size_t ratio = i % r->ratios, index = i / r->ratios, method = index % r->methods;
+        pare_robust_comparison *comparison = &r->results.comparisons[i];
+        comparison->change = r->study->changes[index / r->methods].name;
+        comparison->method = job_at(r, method, ratio)->recipe.name;
+        comparison->ratio = job_at(r, method, ratio)->target.ratio;
+        if (!r->results.ranked) continue;
+        r->results.ranks[index].change = comparison->change;
+        r->results.ranks[index].method = comparison->method;
+    }
+}
+
 static pare_status prepare(void *context) {
     robust *r = context;
     const pare_study *study = r->study;
@@ -86,6 +102,7 @@ static pare_status prepare(void *context) {
     r->seed = study->seed;
     PARE_TRY(name_files(r));
     PARE_TRY(pare_robust_results_new(&r->results, study->change_count, r->methods, r->ratios));
+    name_results(r);
     return pare_alloc(&r->dense, r->methods * r->ratios, sizeof *r->dense, "results");
 }
 
@@ -102,11 +119,16 @@ static pare_status load_texts(void *context) {
     return status;
 }
 
+/* True if this rank runs a method with the seed under way. */
+static bool is_own(const robust *r, size_t method) {
+    return pare_robust_owner(r->study, r->repetition, method, r->ranks) == r->rank;
+}
+
 static pare_status run_dense(robust *r) {
     pare_cache *cache = pare_cache_new();
     pare_status status = PARE_OK;
     for (size_t m = 0; m < r->methods && status == PARE_OK; m++)
-        for (size_t i = 0; i < r->ratios && status == PARE_OK; i++) {
+        for (size_t i = 0; i < r->ratios && is_own(r, m) && status == PARE_OK; i++) {
             pare_robust_request request = request_of(r, m, i);
             request.cache = cache;
             status = pare_robust_run(&request, &r->dense[m * r->ratios + i]);
@@ -132,18 +154,11 @@ static void compare_texts(const robust *r, const pare_robust_outcome *a, const p
 static pare_status record(robust *r, size_t change, size_t method, size_t ratio, const pare_robust_outcome *after) {
     const pare_robust_outcome *before = &r->dense[method * r->ratios + ratio];
     size_t index = change * r->methods + method;
-    const char *name = r->study->changes[change].name, *by = job_at(r, method, ratio)->recipe.name;
-    pare_robust_comparison *comparison = &r->results.comparisons[index * r->ratios + ratio];
-    pare_robust_seed *seed = &comparison->seeds[r->repetition];
-    comparison->change = name;
-    comparison->method = by;
-    comparison->ratio = job_at(r, method, ratio)->target.ratio;
+    pare_robust_seed *seed = &r->results.comparisons[index * r->ratios + ratio].seeds[r->repetition];
     seed->seed = r->seed;
     PARE_TRY(pare_robust_compare(r->model, before, after, seed));
     compare_texts(r, before, after, seed->texts);
     if (!r->results.ranked || ratio || r->repetition) return PARE_OK;
-    r->results.ranks[index].change = name;
-    r->results.ranks[index].method = by;
     return pare_robust_rank(r->model, before, after, &r->results.ranks[index]);
 }
 
@@ -180,7 +195,7 @@ static pare_status run_change(robust *r, size_t change) {
     }
     if (status == PARE_OK) cache = pare_cache_new();
     for (size_t m = 0; m < r->methods && status == PARE_OK; m++)
-        for (size_t i = 0; i < r->ratios && status == PARE_OK; i++) {
+        for (size_t i = 0; i < r->ratios && is_own(r, m) && status == PARE_OK; i++) {
             pare_robust_request request = request_of(r, m, i);
             request.cache = cache;
             if (changed.model) request.model = changed.model;
@@ -196,9 +211,16 @@ static void free_dense(robust *r) {
         pare_robust_outcome_free(&r->dense[i]);
 }
 
-static pare_status run_seeds(void *context) {
-    robust *r = context;
+static bool owns_some(const robust *r) {
+    bool some = false;
+    for (size_t m = 0; m < r->methods; m++)
+        some = some || is_own(r, m);
+    return some;
+}
+
+static pare_status run_own(robust *r) {
     for (r->repetition = 0; r->repetition < r->study->seeds; r->repetition++) {
+        if (!owns_some(r)) continue;
         r->seed = r->study->seed + r->repetition;
         PARE_TRY(run_dense(r));
         for (size_t c = 0; c < r->study->change_count; c++)
@@ -206,6 +228,16 @@ static pare_status run_seeds(void *context) {
         free_dense(r);
     }
     return PARE_OK;
+}
+
+static pare_status run_points(void *context) {
+    robust *r = context;
+    r->rank = pare_peer_rank();
+    r->ranks = pare_peer_count();
+    pare_peer_set_apart(true);
+    pare_status status = run_own(r);
+    pare_peer_set_apart(false);
+    return status == PARE_OK ? pare_robust_share(r->study, &r->results) : status;
 }
 
 static pare_status measure_lipschitz(void *context) {
@@ -249,7 +281,7 @@ pare_status pare_study_run(const pare_model *model, const pare_study *study, con
                            char **report) {
     static const pare_job_stage stages[] = {{"check", prepare},
                                             {"texts", load_texts},
-                                            {"runs", run_seeds},
+                                            {"runs", run_points},
                                             {"lipschitz", measure_lipschitz},
                                             {"figures", write_files}};
     robust r = {.model = model, .study = study, .runtime = runtime, .methods = study->methods, .ratios = study->ratios};

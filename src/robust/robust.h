@@ -82,6 +82,12 @@ pare_status pare_robust_compare(const pare_model *model, const pare_robust_outco
 pare_status pare_robust_rank(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
                              pare_robust_ranks *out);
 
+/* Which of the ranks (support/peer.h) runs a method, at all ratios and with all changes, with the seed of a repetition.
+ */
+int pare_robust_owner(const pare_study *study, uint32_t repetition, size_t method, int ranks);
+/* What each has found, to all. */
+pare_status pare_robust_share(const pare_study *study, pare_robust_results *results);
+
 /* How far the gradients of methods follow small changes of the weights, and the bounds of Theorems 1 and 2. Free with
  * pare_lipschitz_results_free in any case. */
 pare_status pare_robust_lipschitz(const pare_model *model, const pare_study *study, const pare_runtime *runtime,

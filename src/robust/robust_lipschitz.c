@@ -12,6 +12,7 @@
 #include "robust/robust.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <math.h>
@@ -33,6 +34,7 @@ typedef struct lipschitz {
     pare_temporary_model *moved; /* [draws] of the study */
     double weight_squares;
     gradient here, there;
+    double *norm;             /* [methods] the largest that was seen of a plain gradient */
     double beta, plain_ratio; /* of the plain gradient: the largest norm, the largest ratio */
     pare_lipschitz_results *results;
 } lipschitz;
@@ -164,48 +166,90 @@ static void add_bounds(const lipschitz *l, const pare_recipe *recipe, pare_lipsc
     out->bounds[1] = bound_of("gradient ratio", s * l->plain_ratio, recipe->moreau.rho, s);
 }
 
-static pare_status run_draws(lipschitz *l, const pare_prune_job *job, pare_lipschitz_method *out) {
-    bool plain = pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_PLAIN);
+static bool is_plain(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN);
+}
+
+static bool has_gradient(const pare_job *job) {
+    return pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
+}
+
+static pare_status run_draws(lipschitz *l, const pare_prune_job *job, pare_lipschitz_method *out, double *largest) {
     for (uint32_t k = 0; k < l->study->draws; k++) {
         PARE_TRY(gradient_of(job, l->moved[k].model, &l->there));
         out->ratios[k] = norm(l->there.data, l->here.data, l->elements) / l->results->change_norms[k];
         out->largest = fmax(out->largest, out->ratios[k]);
-        if (plain) l->beta = fmax(l->beta, norm(l->there.data, NULL, l->elements));
+        if (is_plain(job->asked)) *largest = fmax(*largest, norm(l->there.data, NULL, l->elements));
     }
-    if (plain) l->plain_ratio = fmax(l->plain_ratio, out->largest);
     return PARE_OK;
 }
 
-static pare_status measure(lipschitz *l, const pare_prune_job *job) {
-    pare_lipschitz_method *out = &l->results->methods[l->results->count++];
-    out->name = job->asked->recipe.name; /* of the study, which outlives the job */
-    PARE_TRY(pare_alloc(&out->ratios, l->study->draws, sizeof *out->ratios, "ratios of gradients"));
+static pare_status measure(lipschitz *l, const pare_prune_job *job, pare_lipschitz_method *out, double *largest) {
     PARE_TRY(gradient_of(job, l->model, &l->here));
     out->gradient_norm = norm(l->here.data, NULL, l->elements);
-    if (pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, out->gradient_norm);
-    PARE_TRY(run_draws(l, job, out));
+    *largest = out->gradient_norm;
+    PARE_TRY(run_draws(l, job, out, largest));
     /* free of the gradient's scale, which T gamma / rho sets while an iteration is short */
     out->relative = out->gradient_norm > 0 ? out->largest * sqrt(l->weight_squares) / out->gradient_norm : NAN;
-    add_bounds(l, &job->asked->recipe, out);
     return PARE_OK;
 }
 
-static pare_status run_method(lipschitz *l, const pare_job *asked) {
+static pare_status run_method(lipschitz *l, const pare_job *asked, uint32_t index) {
     pare_job cached = *asked;
     pare_prune_job job;
     cached.cache = l->cache;
     pare_status status = pare_prune_begin(l->model, &cached, &l->runtime, &job);
     if (status == PARE_OK) status = pare_prune_calibrate(&job);
-    bool has_gradient = pare_signal_has(asked->recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
-    if (status == PARE_OK && has_gradient) status = measure(l, &job);
+    if (status == PARE_OK) status = measure(l, &job, &l->results->methods[index], &l->norm[index]);
     pare_prune_end(&job);
     return status;
 }
 
+/* Each by one rank (support/peer.h). */
+static pare_status run_own(lipschitz *l, uint32_t ranks, uint32_t rank) {
+    uint32_t index = 0;
+    for (size_t i = 0; i < l->study->gradient_count; i++) {
+        if (!has_gradient(&l->study->gradients[i])) continue;
+        if (index % ranks == rank) PARE_TRY(run_method(l, &l->study->gradients[i], index));
+        index++;
+    }
+    return PARE_OK;
+}
+
+static pare_status share(lipschitz *l, int owner, uint32_t index) {
+    pare_lipschitz_method *m = &l->results->methods[index];
+    double values[] = {m->gradient_norm, m->largest, m->relative, l->norm[index]};
+    PARE_TRY(pare_peer_broadcast(values, sizeof values, owner));
+    m->gradient_norm = values[0];
+    m->largest = values[1];
+    m->relative = values[2];
+    l->norm[index] = values[3];
+    return pare_peer_broadcast(m->ratios, l->study->draws * sizeof *m->ratios, owner);
+}
+
 /* The plain gradient comes first, which the bounds of the others need. */
+static void bound_all(lipschitz *l) {
+    uint32_t index = 0;
+    for (size_t i = 0; i < l->study->gradient_count; i++) {
+        const pare_job *asked = &l->study->gradients[i];
+        if (!has_gradient(asked)) continue;
+        pare_lipschitz_method *m = &l->results->methods[index];
+        if (is_plain(asked)) l->beta = fmax(l->beta, l->norm[index]);
+        if (is_plain(asked)) l->plain_ratio = fmax(l->plain_ratio, m->largest);
+        add_bounds(l, &asked->recipe, m);
+        index++;
+    }
+}
+
 static pare_status run_methods(lipschitz *l) {
-    for (size_t i = 0; i < l->study->gradient_count; i++)
-        PARE_TRY(run_method(l, &l->study->gradients[i]));
+    uint32_t ranks = (uint32_t)pare_peer_count(), rank = (uint32_t)pare_peer_rank();
+    pare_peer_set_apart(true);
+    pare_status status = run_own(l, ranks, rank);
+    pare_peer_set_apart(false);
+    PARE_TRY(status);
+    for (uint32_t i = 0; i < l->results->count; i++)
+        PARE_TRY(share(l, (int)(i % ranks), i));
+    bound_all(l);
     return PARE_OK;
 }
 
@@ -230,6 +274,13 @@ static pare_status make_results(lipschitz *l) {
     r->relative_size = l->study->size;
     r->draws = l->study->draws;
     PARE_TRY(pare_alloc(&r->methods, l->study->gradient_count, sizeof *r->methods, "results"));
+    PARE_TRY(pare_alloc(&l->norm, l->study->gradient_count, sizeof *l->norm, "results"));
+    for (size_t i = 0; i < l->study->gradient_count; i++) {
+        if (!has_gradient(&l->study->gradients[i])) continue;
+        pare_lipschitz_method *m = &r->methods[r->count++];
+        m->name = l->study->gradients[i].recipe.name;
+        PARE_TRY(pare_alloc(&m->ratios, l->study->draws, sizeof *m->ratios, "ratios of gradients"));
+    }
     return pare_alloc(&r->change_norms, l->study->draws, sizeof *r->change_norms, "changed models");
 }
 
@@ -249,6 +300,7 @@ pare_status pare_robust_lipschitz(const pare_model *model, const pare_study *stu
     for (uint32_t k = 0; l.moved && k < study->draws; k++)
         pare_temporary_model_free(&l.moved[k]);
     pare_free(l.moved);
+    pare_free(l.norm);
     gradient_free(&l.here);
     gradient_free(&l.there);
     pare_cache_free(l.cache);

@@ -77,12 +77,12 @@ pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t 
 
 pare_status pare_run_open(pare_run *run, const char *target, const char *source, bool force, uint64_t needed) {
     PARE_TRY(pare_paths_check(&run->paths));
-    if (pare_peer_rank()) return PARE_OK;
-    for (size_t i = 0; i < run->paths.writes.count; i++) {
+    for (size_t i = 0; i < run->paths.writes.count && !pare_peer_rank(); i++) {
         const pare_path_use *use = &run->paths.writes.items[i];
         if (use->kind == PARE_PATH_FILE) PARE_TRY(pare_staged_check(use->path));
     }
-    return target ? pare_output_begin(target, source, force, needed, &run->output) : PARE_OK;
+    if (!target || (pare_peer_rank() && !run->each)) return PARE_OK;
+    return pare_output_begin(target, source, force, needed, &run->output);
 }
 
 /* Room for one more; it counts once it is written. */

@@ -28,6 +28,7 @@ typedef struct pare_run_gguf {
 typedef struct pare_run {
     pare_paths paths;
     pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
+    bool each;           /* every rank (support/peer.h) writes a folder of its own; else the first alone */
     pare_staged *files;  /* beside it */
     size_t file_count;
     pare_stage_cost *times; /* of the stages, in the order in which they ended first */

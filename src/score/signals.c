@@ -37,7 +37,13 @@ static void inputs_kept(const pare_recipe *recipe, pare_pass_shape *shape) {
 /* Of experts' outputs alone, not of weights. */
 static void felt_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     (void)recipe;
-    shape->gradients = shape->frozen = true;
+    shape->gradients = shape->frozen = shape->shards = true;
+}
+
+/* What experts make of tokens adds up over these. */
+static void seen_forward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    (void)recipe;
+    shape->shards = true;
 }
 
 static uint64_t moreau_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
@@ -65,9 +71,9 @@ static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_DEPTH] = {NULL, NULL, NULL, NULL, pare_score_depth},
     [PARE_SIGNAL_INFLUENCE] = {observed, NULL, NULL, pare_signal_forward_work, pare_score_influence},
     [PARE_SIGNAL_GATES] = {NULL, NULL, pare_score_gates_measure, pare_signal_gates_work, pare_score_gates},
-    [PARE_SIGNAL_EXPERT_OUTPUTS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
-    [PARE_SIGNAL_EXPERT_TOKENS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
-    [PARE_SIGNAL_EXPERT_SHARES] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
+    [PARE_SIGNAL_EXPERT_OUTPUTS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
+    [PARE_SIGNAL_EXPERT_TOKENS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
+    [PARE_SIGNAL_EXPERT_SHARES] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
     [PARE_SIGNAL_EXPERT_ERRORS] = {NULL, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
     [PARE_SIGNAL_EXPERT_GRADIENT] = {felt_backward, NULL, NULL, pare_signal_felt_work, pare_score_expert_gradient},
     [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},

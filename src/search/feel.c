@@ -1,5 +1,6 @@
 /* What the whole model feels of each part alone. */
 #include "search/search_internal.h"
+#include "support/memory.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,9 +45,9 @@ static void fill_between(const pare_search_part *part, const double *known, doub
     }
 }
 
-/* A quarter of the measurements are left for what follows from the first look. */
-static bool may_feel(const pare_search *s) {
-    return s->found.steps < s->space->steps - s->space->steps / (s->felt ? 16 : 4);
+/* Measurements in all when this look ends: a quarter of them are left for what follows from the first. */
+static uint32_t most_of(const pare_search *s) {
+    return s->space->steps - s->space->steps / (s->felt ? 16 : 4);
 }
 
 /* Of these, the first look has three quarters at the most, with the ground; what follows is looks at neighbours and
@@ -69,42 +70,88 @@ typedef struct ground {
     double value, scale;
 } ground;
 
-static pare_status feel_part(pare_search *s, uint32_t i, const ground *from, bool near) {
+/* A part alone at another level. */
+typedef struct look {
+    uint32_t part, level;
+} look;
+
+typedef struct looks {
+    look *list; /* [count] the last parts first, and of each the smallest level */
+    uint32_t count;
+    double *value; /* [count] NAN: not measured */
+} looks;
+
+static bool make_look(pare_search *s, void *context, uint32_t index) {
+    const look *at = &((const looks *)context)->list[index];
+    memcpy(s->trial, s->origin, s->space->count * sizeof *s->trial);
+    s->trial[at->part] = at->level;
+    return true;
+}
+
+static bool take_look(pare_search *s, void *context, uint32_t index, double value) {
+    (void)s;
+    ((const looks *)context)->value[index] = value;
+    return false;
+}
+
+static void list_looks(const pare_search *s, bool near, looks *out) {
+    for (uint32_t i = s->space->count; i-- > 0;)
+        for (uint32_t j = s->space->parts[i].count; j-- > 0;)
+            if (is_measured(&s->space->parts[i], s->origin[i], j, near)) {
+                out->value[out->count] = NAN;
+                out->list[out->count++] = (look){i, j};
+            }
+}
+
+/* The rises of a part, from what was measured of it and what was known before. */
+static void fill_part(pare_search *s, uint32_t i, const ground *from, const looks *all) {
     enum { MOST = 256 };
     const pare_search_part *part = &s->space->parts[i];
-    uint32_t origin = s->origin[i];
     double known[MOST];
     memcpy(known, s->rise[i], part->count * sizeof *known);
     for (uint32_t j = 0; j < part->count; j++)
-        s->rise[i][j] = j == origin ? 0.0 : NAN;
-    for (uint32_t j = part->count; j-- > 0 && may_feel(s);) {
-        double value;
-        if (!is_measured(part, origin, j, near)) continue;
-        s->trial[i] = j;
-        PARE_TRY(pare_search_measure(s, s->space->rough, &value));
-        s->rise[i][j] = from->scale * (value - from->value);
-    }
-    s->trial[i] = origin;
+        s->rise[i][j] = j == s->origin[i] ? 0.0 : NAN;
+    for (uint32_t k = 0; k < all->count; k++)
+        if (all->list[k].part == i && !isnan(all->value[k]))
+            s->rise[i][all->list[k].level] = from->scale * (all->value[k] - from->value);
     fill_between(part, s->felt ? known : NULL, s->rise[i]);
-    return PARE_OK;
 }
 
 static pare_status find_ground(pare_search *s, ground *out) {
     *out = (ground){.value = s->value, .scale = 1.0};
-    if (!s->space->rough || !may_feel(s)) return PARE_OK;
+    if (!s->space->rough || s->found.steps >= most_of(s)) return PARE_OK;
     PARE_TRY(pare_search_measure(s, true, &out->value));
+    s->found.steps++;
     if (out->value > 0.0 && isfinite(out->value)) out->scale = s->value / out->value;
     return PARE_OK;
 }
 
-pare_status pare_search_feel(pare_search *s, bool near) {
-    uint32_t count = s->space->count;
+static pare_status feel(pare_search *s, bool near, looks *all) {
     ground from;
-    memcpy(s->origin, s->level, count * sizeof *s->origin);
-    memcpy(s->trial, s->level, count * sizeof *s->trial);
+    list_looks(s, near, all);
+    pare_search_trials trials = {.count = all->count,
+                                 .most = most_of(s),
+                                 .roughly = s->space->rough,
+                                 .make = make_look,
+                                 .take = take_look,
+                                 .context = all};
     PARE_TRY(find_ground(s, &from));
-    for (uint32_t i = count; i-- > 0;)
-        PARE_TRY(feel_part(s, i, &from, near));
+    PARE_TRY(pare_search_measure_all(s, &trials));
+    for (uint32_t i = s->space->count; i-- > 0;)
+        fill_part(s, i, &from, all);
     s->felt = true;
     return PARE_OK;
+}
+
+pare_status pare_search_feel(pare_search *s, bool near) {
+    size_t most = (size_t)pare_search_levels(s->space);
+    looks all = {0};
+    memcpy(s->origin, s->level, s->space->count * sizeof *s->origin);
+    memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
+    PARE_TRY(pare_alloc(&all.list, most, sizeof *all.list, "sensitivities"));
+    pare_status status = pare_alloc(&all.value, most, sizeof *all.value, "sensitivities");
+    if (status == PARE_OK) status = feel(s, near, &all);
+    pare_free(all.value);
+    pare_free(all.list);
+    return status;
 }

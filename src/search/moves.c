@@ -83,25 +83,38 @@ static void learn(pare_search *s, const move *m, double change) {
     s->rise[m->down][m->down_to] += error;
 }
 
-static pare_status try_move(pare_search *s, const move *m, uint32_t *moved) {
-    bool better;
-    double value, before = s->value;
+typedef struct move_list {
+    const move *list;
+    uint32_t moved;
+} move_list;
+
+static bool make_move(pare_search *s, void *context, uint32_t index) {
+    const move *m = &((const move_list *)context)->list[index];
     memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
     s->trial[m->up] = m->up_to;
     s->trial[m->down] = m->down_to;
-    if (pare_search_size(s->space, s->trial) > s->space->budget) return PARE_OK;
-    PARE_TRY(pare_search_try(s, &value, &better));
-    learn(s, m, better ? value - before : 2.0 * (value - before)); /* others first, before it is tried again */
-    *moved += better;
+    return pare_search_size(s->space, s->trial) <= s->space->budget;
+}
+
+static bool take_move(pare_search *s, void *context, uint32_t index, double value) {
+    move_list *moves = context;
+    double before = s->value;
+    bool better = pare_search_take(s, value);
+    double change = better ? value - before : 2.0 * (value - before); /* others first, before it is tried again */
+    learn(s, &moves->list[index], change);
+    moves->moved += better;
     s->found.moves += better;
-    return PARE_OK;
+    return better;
 }
 
 static pare_status try_all(pare_search *s, move *list, uint32_t count, uint32_t *moved) {
+    move_list moves = {.list = list};
+    pare_search_trials trials = {
+        .count = count, .most = s->space->steps, .make = make_move, .take = take_move, .context = &moves};
     qsort(list, count, sizeof *list, by_first_part);
-    for (uint32_t i = 0; i < count && pare_search_goes_on(s); i++)
-        PARE_TRY(try_move(s, &list[i], moved));
-    return PARE_OK;
+    pare_status status = pare_search_measure_all(s, &trials);
+    *moved = moves.moved;
+    return status;
 }
 
 pare_status pare_search_move(pare_search *s, uint32_t *moved) {

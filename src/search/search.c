@@ -1,50 +1,15 @@
 #include "search/search_internal.h"
 #include "select/knapsack.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <math.h>
 #include <string.h>
 
-uint64_t pare_search_size(const pare_search_space *space, const uint32_t *level) {
-    uint64_t size = 0;
-    for (uint32_t i = 0; i < space->count; i++)
-        size += space->parts[i].size[level[i]];
-    return size;
-}
-
-static uint64_t level_count(const pare_search_space *space) {
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < space->count; i++)
-        count += space->parts[i].count;
-    return count;
-}
-
 uint64_t pare_search_bytes(uint32_t parts, uint32_t levels) {
     enum { MOVE = 32 };
-    uint64_t lists = 4 * parts * (sizeof(uint32_t) + sizeof(double *)), pairs = (uint64_t)parts * parts;
-    return pare_knapsack_bytes(parts) + lists + 2 * (uint64_t)parts * levels * sizeof(double) + MOVE * pairs;
-}
-
-bool pare_search_goes_on(const pare_search *s) {
-    return s->found.steps < s->space->steps;
-}
-
-pare_status pare_search_measure(pare_search *s, bool roughly, double *value) {
-    const pare_search_space *space = s->space;
-    if (space->step) PARE_TRY(space->step(space->context, s->found.steps, space->steps));
-    s->found.steps++;
-    PARE_TRY(space->measure(space->context, s->trial, roughly, value));
-    if (isnan(*value)) *value = INFINITY;
-    return PARE_OK;
-}
-
-pare_status pare_search_try(pare_search *s, double *value, bool *better) {
-    PARE_TRY(pare_search_measure(s, false, value));
-    *better = *value < s->value;
-    if (!*better) return PARE_OK;
-    s->value = *value;
-    memcpy(s->level, s->trial, s->space->count * sizeof *s->level);
-    return PARE_OK;
+    uint64_t lists = 6 * parts * (sizeof(uint32_t) + sizeof(double *)), pairs = (uint64_t)parts * parts;
+    return pare_knapsack_bytes(parts) + lists + 3 * (uint64_t)parts * levels * sizeof(double) + MOVE * pairs;
 }
 
 static uint32_t distance(uint32_t a, uint32_t b) {
@@ -57,7 +22,7 @@ static pare_status program(const pare_search *s, uint32_t reach, bool *found) {
     pare_knapsack_list *lists;
     double *costs;
     PARE_TRY(pare_alloc(&lists, space->count, sizeof *lists, "allocations"));
-    pare_status status = pare_alloc(&costs, level_count(space), sizeof *costs, "allocations");
+    pare_status status = pare_alloc(&costs, pare_search_levels(space), sizeof *costs, "allocations");
     if (status == PARE_OK) {
         double *next = costs;
         for (uint32_t i = 0; i < space->count; i++) {
@@ -73,20 +38,45 @@ static pare_status program(const pare_search *s, uint32_t reach, bool *found) {
     return status;
 }
 
-/* The whole program, then nearer ones. */
-static pare_status programs(pare_search *s, uint32_t reach, bool *better) {
-    double value;
-    for (; reach && pare_search_goes_on(s); reach /= 2) {
-        bool found, improved;
-        PARE_TRY(program(s, reach, &found));
-        if (!found || !memcmp(s->trial, s->level, s->space->count * sizeof *s->trial)) continue;
-        PARE_TRY(pare_search_try(s, &value, &improved));
-        *better = *better || improved;
-    }
-    return PARE_OK;
+enum { WHOLE = 8, NEAR = 2, PROGRAMS = 4, IDLE = 16 };
+
+typedef struct program_list {
+    uint32_t *level; /* [PROGRAMS][parts] */
+    bool better;
+} program_list;
+
+static bool make_program(pare_search *s, void *context, uint32_t index) {
+    const program_list *list = context;
+    size_t count = s->space->count;
+    memcpy(s->trial, list->level + index * count, count * sizeof *s->trial);
+    return memcmp(s->trial, s->level, count * sizeof *s->trial) != 0;
 }
 
-enum { WHOLE = 8, NEAR = 2, IDLE = 16 };
+static bool take_program(pare_search *s, void *context, uint32_t index, double value) {
+    program_list *list = context;
+    bool better = pare_search_take(s, value);
+    (void)index;
+    list->better = list->better || better;
+    return better;
+}
+
+/* The whole program, then nearer ones. */
+static pare_status programs(pare_search *s, uint32_t reach, bool *better) {
+    size_t parts = s->space->count;
+    program_list list = {0};
+    pare_search_trials trials = {.most = s->space->steps, .make = make_program, .take = take_program, .context = &list};
+    PARE_TRY(pare_alloc(&list.level, PROGRAMS * parts, sizeof *list.level, "allocations"));
+    pare_status status = PARE_OK;
+    for (; reach && status == PARE_OK && pare_search_goes_on(s); reach /= 2) {
+        bool found = false;
+        status = program(s, reach, &found);
+        if (found) memcpy(list.level + trials.count++ * parts, s->trial, parts * sizeof *s->trial);
+    }
+    if (status == PARE_OK) status = pare_search_measure_all(s, &trials);
+    *better = *better || list.better;
+    pare_free(list.level);
+    return status;
+}
 
 static pare_status round_of(pare_search *s, bool near, bool *better) {
     uint32_t moved = 0;
@@ -114,6 +104,7 @@ static pare_status search(pare_search *s) {
     bool near = false, better;
     memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
     PARE_TRY(pare_search_measure(s, false, &s->found.start));
+    s->found.steps++;
     s->value = s->found.program = s->found.start;
     if (!isfinite(s->found.start))
         return pare_fail(PARE_NUMERIC_ERROR,
@@ -134,6 +125,7 @@ static void clear(pare_search *s) {
     pare_free(s->rise);
     pare_free(s->trial);
     pare_free(s->origin);
+    pare_free(s->ahead);
 }
 
 pare_status pare_search_run(const pare_search_space *space, uint32_t *level, pare_search_found *found) {
@@ -141,6 +133,7 @@ pare_status pare_search_run(const pare_search_space *space, uint32_t *level, par
     pare_status status = pare_alloc(&s.trial, space->count, sizeof *s.trial, "allocations");
     if (status == PARE_OK) status = pare_alloc(&s.origin, space->count, sizeof *s.origin, "allocations");
     if (status == PARE_OK) status = pare_alloc(&s.rise, space->count, sizeof *s.rise, "sensitivities");
+    if (status == PARE_OK) status = pare_alloc(&s.ahead, (size_t)pare_peer_count(), sizeof *s.ahead, "measurements");
     for (uint32_t i = 0; i < space->count && status == PARE_OK; i++)
         status = pare_alloc(&s.rise[i], space->parts[i].count, sizeof(double), "sensitivities");
     if (status == PARE_OK) status = search(&s);

@@ -12,18 +12,37 @@ typedef struct pare_search {
     double value;            /* of `level` */
     double **rise;           /* [count][levels] what a part alone adds at each level, to what it was at `origin` */
     bool felt;               /* they were measured once */
+    double *ahead;           /* [ranks] values of trials that are not taken yet */
     pare_random random;      /* of moves that nothing speaks for */
     pare_search_found found;
 } pare_search;
 
+/* trials.c, and all up to pare_search_measure_all. */
+
 /* True while measurements are left. */
 bool pare_search_goes_on(const pare_search *s);
-/* The value of `trial`; INFINITY where it is not a number. roughly: if there is such a measure. */
+/* The value of `trial`; INFINITY where it is not a number. roughly: if there is such a measure. It counts when it is
+ * taken. */
 pare_status pare_search_measure(pare_search *s, bool roughly, double *value);
-/* The same of a trial within the budget, which becomes `level` if it is better. */
-pare_status pare_search_try(pare_search *s, double *value, bool *better);
+/* True if the trial's value, within the budget, is less than that of `level`, which then becomes the trial. */
+bool pare_search_take(pare_search *s, double value);
+
+/* A list of trials that depend on `level` alone. */
+typedef struct pare_search_trials {
+    uint32_t count, most; /* most: measurements in all */
+    bool roughly;
+    bool (*make)(pare_search *s, void *context, uint32_t index); /* `trial` <- one of them; false: there is none */
+    /* what was measured of `trial`; true: `level` is another now */
+    bool (*take)(pare_search *s, void *context, uint32_t index, double value);
+    void *context;
+} pare_search_trials;
+
+/* Measures them and takes them in their order, by any number of ranks as by one. */
+pare_status pare_search_measure_all(pare_search *s, const pare_search_trials *trials);
 /* Of all parts together. */
 uint64_t pare_search_size(const pare_search_space *space, const uint32_t *level);
+/* Levels of all parts. */
+uint64_t pare_search_levels(const pare_search_space *space);
 
 /* feel.c: measures each part alone, the last layers first, at its neighbouring levels; near: at those alone, else at
  * every other level, and at the ends. What lies between follows the parts' shapes, what lies beyond what was known. */

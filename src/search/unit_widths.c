@@ -2,6 +2,7 @@
 #include "search/unit_candidate.h"
 #include "select/size.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "surgery/narrow_model.h"
 
@@ -139,26 +140,39 @@ static pare_status search_each(width_parts *p, pare_widths *widths, uint32_t *le
     return pare_search_run(&space, level, found);
 }
 
-/* Every pair, in order; of equal ones the one where the search begins, then the first. */
+/* p->level <- a pair: the n-th attention beside the n-th FFN from the narrowest on. */
+static void set_pair(width_parts *p, uint32_t pair) {
+    uint32_t pairs = p->part[0].count;
+    for (uint32_t i = 0; i < p->count; i++)
+        p->level[p->part[i].layer][p->stage[i]] = p->stage[i] == PARE_STAGE_ATTENTION ? pair : pairs - 1 - pair;
+}
+
+/* Each is measured by one rank. */
+static pare_status measure_pairs(width_parts *p, uint32_t pairs, double *value) {
+    for (uint32_t pair = 0; pair < pairs; pair++) {
+        value[pair] = -0.0; /* adds nothing to another rank's */
+        if (pair % (uint32_t)pare_peer_count() != (uint32_t)pare_peer_rank()) continue;
+        set_pair(p, pair);
+        PARE_TRY(report(p, pair, pairs));
+        PARE_TRY(pare_unit_candidate_divergence(&p->candidates, p->asked->levels,
+                                                (const uint32_t(*)[PARE_STAGES])p->level, false, &value[pair]));
+    }
+    return pare_peer_reduce(value, pairs);
+}
+
+/* Every pair; of equal ones the one where the search begins, then the first. */
 static pare_status search_pairs(width_parts *p, uint32_t *level, pare_search_found *found) {
     uint32_t pairs = p->part[0].count, start = p->stage[0] == PARE_STAGE_ATTENTION ? level[0] : pairs - 1 - level[0];
-    double value;
-    *found = (pare_search_found){.rounds = 1};
-    for (uint32_t k = 0; k < pairs; k++) {
-        uint32_t pair = k ? k - (k <= start) : start;
-        for (uint32_t i = 0; i < p->count; i++)
-            p->level[p->part[i].layer][p->stage[i]] = p->stage[i] == PARE_STAGE_ATTENTION ? pair : pairs - 1 - pair;
-        PARE_TRY(report(p, k, pairs));
-        PARE_TRY(pare_unit_candidate_divergence(&p->candidates, p->asked->levels,
-                                                (const uint32_t(*)[PARE_STAGES])p->level, false, &value));
-        found->steps++;
-        if (!k) found->start = found->end = value;
-        if (k && !(value < found->end)) continue;
-        found->end = value;
-        for (uint32_t i = 0; i < p->count; i++)
-            level[i] = p->level[p->part[i].layer][p->stage[i]];
-    }
-    found->program = found->end;
+    uint32_t best = start;
+    double value[PARE_MOST_LEVELS];
+    PARE_TRY(measure_pairs(p, pairs, value));
+    for (uint32_t pair = 0; pair < pairs; pair++)
+        if (value[pair] < value[best]) best = pair;
+    *found = (pare_search_found){
+        .rounds = 1, .steps = pairs, .start = value[start], .program = value[best], .end = value[best]};
+    set_pair(p, best);
+    for (uint32_t i = 0; i < p->count; i++)
+        level[i] = p->level[p->part[i].layer][p->stage[i]];
     return PARE_OK;
 }
 

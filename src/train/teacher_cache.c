@@ -1,5 +1,7 @@
 /* Opening a teacher's cache, and the teacher that says what is in it. */
 #include "support/memory.h"
+#include "support/peer.h"
+#include "support/scratch.h"
 #include "train/teacher_cache_internal.h"
 
 #include <math.h>
@@ -9,6 +11,7 @@ struct pare_teacher_cache {
     pare_mapping file;
     pare_cache_head head;
     const pare_cache_record *records; /* [head.predictions] */
+    pare_scratch copy;                /* of the first rank's file, in place of a mapping of it */
 };
 
 static pare_status damaged(const pare_mapping *file) {
@@ -85,8 +88,33 @@ pare_status pare_teacher_cache_open(const char *path, const pare_teacher_cache_k
 
 void pare_teacher_cache_close(pare_teacher_cache *cache) {
     if (!cache) return;
-    pare_mapping_close(&cache->file);
+    if (cache->copy.data)
+        pare_scratch_close(&cache->copy);
+    else
+        pare_mapping_close(&cache->file);
     pare_free(cache);
+}
+
+static pare_status receive(const char *scratch, uint64_t bytes, pare_teacher_cache *cache) {
+    PARE_TRY(pare_scratch_open(&cache->copy, bytes, scratch, "the first rank's teacher's cache"));
+    PARE_TRY(pare_peer_broadcast(cache->copy.data, (size_t)bytes, 0));
+    cache->file = (pare_mapping){.data = cache->copy.data, .bytes = (size_t)bytes};
+    memcpy(&cache->head, cache->file.data, sizeof cache->head);
+    cache->records = (const void *)(cache->file.data + sizeof cache->head);
+    return PARE_OK;
+}
+
+pare_status pare_teacher_cache_share(const char *scratch, pare_teacher_cache **cache) {
+    uint64_t bytes = *cache ? (*cache)->file.bytes : 0;
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_peer_broadcast(&bytes, sizeof bytes, 0));
+    if (*cache) return pare_peer_broadcast((void *)(uintptr_t)(*cache)->file.data, (size_t)bytes, 0);
+    PARE_TRY(pare_alloc(cache, 1, sizeof **cache, "the teacher's cache"));
+    pare_status status = receive(scratch, bytes, *cache);
+    if (status == PARE_OK) return PARE_OK;
+    pare_teacher_cache_close(*cache);
+    *cache = NULL;
+    return status;
 }
 
 void pare_teacher_cache_digest(const pare_teacher_cache *cache, char text[PARE_DIGEST_TEXT]) {

@@ -29,7 +29,7 @@ uint64_t pare_teacher_cache_bytes(const pare_teacher_cache_key *key);
 pare_status pare_teacher_cache_check(const char *path, uint64_t predictions);
 
 /* Runs the teacher once over all examples of the batches. memory: bytes that its pass may take; 0: no limit. The file
- * appears complete or not at all. */
+ * appears complete or not at all. Ranks (support/peer.h) make it together: it is the first one's. */
 pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_key *key, const pare_model *teacher,
                                     const pare_backend *backend, pare_batches *batches, uint64_t memory,
                                     const pare_runtime *runtime);
@@ -37,6 +37,8 @@ pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_k
 /* Refuses a file that is damaged, or of another key, and says in what. Free with pare_teacher_cache_close. */
 pare_status pare_teacher_cache_open(const char *path, const pare_teacher_cache_key *key, pare_teacher_cache **out);
 void pare_teacher_cache_close(pare_teacher_cache *cache);
+/* What the first rank has opened, on all of them: others take a copy of it in `scratch`, a folder; NULL: in memory. */
+pare_status pare_teacher_cache_share(const char *scratch, pare_teacher_cache **cache);
 /* SHA-256 of what is in it. */
 void pare_teacher_cache_digest(const pare_teacher_cache *cache, char text[PARE_DIGEST_TEXT]);
 

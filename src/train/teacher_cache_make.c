@@ -1,5 +1,7 @@
-/* Making a teacher's cache: one pass over all examples. */
+/* Making a teacher's cache: one pass over all examples. Ranks (support/peer.h) run batches of them in turns, and the
+ * first writes what the teacher has said. */
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "train/teacher_cache_internal.h"
 
@@ -11,8 +13,9 @@ typedef struct making {
     size_t examples; /* through the pass at a time */
     pare_drawing *drawings;
     pare_cache_record *records; /* [tokens of a pass] both */
-    uint64_t done;              /* predictions */
-    pare_sealed file;
+    uint64_t done;              /* predictions of the batches before */
+    uint64_t *said;             /* [ranks] predictions of the batches in hand, one of each rank */
+    pare_sealed file;           /* of the first rank */
     const pare_runtime *runtime;
 } making;
 
@@ -43,7 +46,8 @@ static pare_status draw_tile(void *context, int64_t first, int64_t count, int64_
     return PARE_OK;
 }
 
-static pare_status make_batch(making *m, const pare_batch *batch) {
+/* Into the records. */
+static pare_status ask(making *m, const pare_batch *batch) {
     uint64_t count = batch->predictions;
     if (!count) return PARE_OK;
     for (uint64_t i = 0; i < count; i++)
@@ -53,19 +57,42 @@ static pare_status make_batch(making *m, const pare_batch *batch) {
     PARE_TRY(pare_pass_sweep(m->pass, &m->source, draw_tile, m));
     for (uint64_t i = 0; i < count; i++)
         pare_drawing_end(m->drawings + i, m->key->vocabulary, m->records + i);
-    m->done += count;
-    return pare_sealed_put(&m->file, m->records, count * sizeof *m->records);
+    return PARE_OK;
+}
+
+/* The batches that begin with an example, one for each rank; *next: the example behind them. */
+static pare_status ask_round(making *m, size_t first, size_t examples, size_t *next) {
+    for (int rank = 0; rank < pare_peer_count(); rank++) {
+        pare_batch batch = {0};
+        size_t count = examples - first < m->examples ? examples - first : m->examples;
+        if (count) PARE_TRY(pare_batches_listed(m->batches, first, count, &batch));
+        if (rank == pare_peer_rank()) PARE_TRY(ask(m, &batch));
+        m->said[rank] = batch.predictions;
+        m->done += batch.predictions;
+        first += count;
+    }
+    *next = first;
+    return PARE_OK;
+}
+
+/* From all ranks, in their order, into the file. */
+static pare_status write_round(making *m) {
+    for (int rank = 0; rank < pare_peer_count(); rank++) {
+        uint64_t bytes = m->said[rank] * sizeof *m->records;
+        if (rank && rank == pare_peer_rank()) PARE_TRY(pare_peer_send(m->records, bytes, 0));
+        if (rank && !pare_peer_rank()) PARE_TRY(pare_peer_receive(m->records, bytes, rank));
+        if (!pare_peer_rank()) PARE_TRY(pare_sealed_put(&m->file, m->records, bytes));
+    }
+    return PARE_OK;
 }
 
 static pare_status make_all(making *m, size_t examples) {
     pare_cache_head head = pare_cache_head_of(m->key);
-    PARE_TRY(pare_sealed_put(&m->file, &head, sizeof head));
-    for (size_t first = 0; first < examples; first += m->examples) {
-        pare_batch batch;
-        size_t count = examples - first < m->examples ? examples - first : m->examples;
+    if (!pare_peer_rank()) PARE_TRY(pare_sealed_put(&m->file, &head, sizeof head));
+    for (size_t first = 0; first < examples;) {
         PARE_TRY(pare_progress_report(m->runtime, "asking the teacher", first, examples));
-        PARE_TRY(pare_batches_listed(m->batches, first, count, &batch));
-        PARE_TRY(make_batch(m, &batch));
+        PARE_TRY(ask_round(m, first, examples, &first));
+        PARE_TRY(write_round(m));
     }
     return pare_progress_report(m->runtime, "asking the teacher", examples, examples);
 }
@@ -103,10 +130,18 @@ pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_k
                                     const pare_runtime *runtime) {
     PARE_TRY(pare_teacher_cache_check(path, key->predictions));
     making m = {.key = key, .source = {.model = teacher, .backend = backend}, .batches = batches, .runtime = runtime};
+    size_t examples = pare_batches_examples(batches);
     pare_status status = open_pass(&m, teacher, backend, memory);
-    if (status == PARE_OK) status = pare_sealed_begin(path, pare_teacher_cache_bytes(key) - PARE_SEAL_BYTES, &m.file);
-    if (status == PARE_OK) status = pare_sealed_end(&m.file, make_all(&m, pare_batches_examples(batches)));
+    if (status == PARE_OK)
+        status = pare_alloc(&m.said, (size_t)pare_peer_count(), sizeof *m.said, "the teacher's draws");
+    if (status == PARE_OK && pare_peer_rank()) {
+        status = make_all(&m, examples);
+    } else if (status == PARE_OK) {
+        status = pare_sealed_begin(path, pare_teacher_cache_bytes(key) - PARE_SEAL_BYTES, &m.file);
+        if (status == PARE_OK) status = pare_sealed_end(&m.file, make_all(&m, examples));
+    }
     pare_pass_free(m.pass);
+    pare_free(m.said);
     pare_free(m.drawings);
     pare_free(m.records);
     return status;

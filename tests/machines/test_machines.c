@@ -151,6 +151,35 @@ static void test_sweep(void **state) {
     program_result_free(&two);
 }
 
+/* Three points, a method with a seed each or a gradient, and two ranks; --plot is rank 0's alone, ranks are all's. */
+#define STUDY(p, to)                                                                                                   \
+    PARE_PROGRAM, "robust", model, "--methods", "taylor,moreau", "--perturb", "bf16", "--ratio", "0.2", "--seeds",     \
+        "2", "--plot", to, "--lipschitz", "--lipschitz-draws", "1", "--calib", (p)->text, "--calib-stream",            \
+        "--samples", "2", "--length", "16", "--steps", "2", "--threads", "1", "--quiet", "--json", NULL
+
+static void test_study(void **state) {
+    const place *p = *state;
+    char plot[2][300], csv[2][400];
+    if (!ranks_there()) skip();
+    for (int i = 0; i < 2; i++) {
+        ranks_join(plot[i], sizeof plot[i], p->folder, i ? "ranks-" : "alone-");
+        snprintf(csv[i], sizeof csv[i], "%s-ranks.csv", plot[i]);
+    }
+    const char *const alone[] = {STUDY(p, plot[0])}, *const ranks[] = {STUDY(p, plot[1])};
+    program_result one = program_run(alone + 1);
+    program_result two = ranks_run((const char *const[]){"-n", "2", NULL}, ranks);
+    if (two.code) fprintf(stderr, "%s\n", two.err);
+    assert_int_equal(one.code, 0);
+    assert_int_equal(two.code, 0);
+    assert_string_equal(one.out, two.out);
+    char *kept[] = {ranks_file(csv[0]), ranks_file(csv[1])};
+    assert_string_equal(kept[0], kept[1]);
+    free(kept[0]);
+    free(kept[1]);
+    program_result_free(&one);
+    program_result_free(&two);
+}
+
 /* Both ranks in a folder of their own, where text.txt is what `here` and `there` say (NULL: not there). */
 static program_result with_texts(const place *p, const char *here, const char *there) {
     char first[300], second[300];
@@ -252,8 +281,8 @@ static void test_claimed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_numbers), cmocka_unit_test(test_sweep),
-                                       cmocka_unit_test(test_disagreement), cmocka_unit_test(test_failing_rank),
-                                       cmocka_unit_test(test_not_spread),   cmocka_unit_test(test_killed),
-                                       cmocka_unit_test(test_claimed)};
+                                       cmocka_unit_test(test_study),        cmocka_unit_test(test_disagreement),
+                                       cmocka_unit_test(test_failing_rank), cmocka_unit_test(test_not_spread),
+                                       cmocka_unit_test(test_killed),       cmocka_unit_test(test_claimed)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -65,8 +65,8 @@ static void test_single_weights(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
     SAME(p, two, "--method", "wanda", "--sparsity", "0.5", "--samples", "64");
-    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", "--samples", "261", "--text", p->text, "--max-windows",
-         "40");
+    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", "--samples", "261", "--text", p->text, "--text",
+         "self", "--max-windows", "40", "--window", "64");
 }
 
 static void test_units(void **state) {
@@ -90,6 +90,64 @@ static void test_best(void **state) {
     if (!ranks_there()) skip();
     SAME(p, two, "--method", "best", "--ratio", "0.3", "--samples", "66");
     SAME(p, two, "--method", "best-sparse", "--sparsity", "0.5", "--samples", "66");
+}
+
+/* Halves of blocks that are trained: 66 sequences go through them in three batches, of which two are trained on. */
+static void test_reconstruction(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    SAME(p, two, "--method", "wanda", "--sparsity", "0.5", "--samples", "66", "--reconstruct", "2",
+         "--reconstruct-dense", "0.5", "--reconstruct-metric", "fisher");
+}
+
+/* Measurements of a search: trials that are taken, and what is measured ahead of them in vain. */
+static void test_searches(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+#define SEARCH "--allocate", "search", "--samples", "66", "--search-steps"
+    SAME(p, three, "--method", "obs", "--ratio", "0.3", SEARCH, "40");
+    SAME(p, two, "--method", "obs", "--ratio", "0.3", "--select", "uniform", SEARCH, "40");
+    SAME(p, three, "--method", "sparsegpt", "--sparsity", "0.5", SEARCH, "16");
+#undef SEARCH
+}
+
+/* Whole experts, by what tokens make of them; scores to the last digit. */
+static void expect_same_experts(const place *p, const char *const *words) {
+    const char *command[PROGRAM_WORDS];
+    char scores[2][300], *said[2];
+    for (int i = 0; i < 2; i++) {
+        size_t count = 0;
+        ranks_join(scores[i], sizeof scores[i], p->folder, i ? "ranks.json" : "alone.json");
+        command_of(p, words, i, command);
+        command[2] = PARE_SOURCE_DIR "/examples/tiny-stories-moe";
+        while (command[count])
+            count++;
+        command[count++] = "--scores";
+        command[count++] = scores[i];
+        command[count] = NULL;
+        program_result result =
+            i ? ranks_run((const char *const[]){"-n", "2", NULL}, command) : program_run(command + 1);
+        json_decref(document_of(&result));
+        assert_string_equal(result.err, "");
+        said[i] = ranks_file(scores[i]);
+        program_result_free(&result);
+    }
+    assert_string_equal(said[0], said[1]);
+    free(said[0]);
+    free(said[1]);
+    bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
+    assert_int_equal(alone.count, other.count);
+    assert_memory_equal(alone.data, other.data, alone.count);
+    free(alone.data);
+    free(other.data);
+}
+
+static void test_experts(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    expect_same_experts(p, (const char *const[]){"--method", "reap", "--ratio", "0.3", "--samples", "67", NULL});
+    expect_same_experts(p,
+                        (const char *const[]){"--method", "expert-taylor", "--ratio", "0.3", "--samples", "67", NULL});
 }
 
 static void expect_refused(const place *p, const char *what, const char *const *words) {
@@ -205,9 +263,10 @@ static void test_disagreement(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
-                                       cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
-                                       cmocka_unit_test(test_not_spread),     cmocka_unit_test(test_killed),
-                                       cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),      cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_best),           cmocka_unit_test(test_searches),   cmocka_unit_test(test_reconstruction),
+        cmocka_unit_test(test_experts),        cmocka_unit_test(test_not_spread), cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -58,17 +58,28 @@ static json_t *numbers_of(program_result *result) {
     return kept;
 }
 
+static void compare_outputs(const place *p) {
+    bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
+    assert_int_equal(alone.count, other.count);
+    assert_memory_equal(alone.data, other.data, alone.count);
+    free(alone.data);
+    free(other.data);
+}
+
 /* The same numbers, and the same bytes in both outputs. */
 static void compare(const place *p, program_result *one, program_result *another) {
     json_t *expected = numbers_of(one), *found = numbers_of(another);
     assert_true(json_equal(expected, found));
-    bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
-    assert_int_equal(alone.count, other.count);
-    assert_memory_equal(alone.data, other.data, alone.count);
+    compare_outputs(p);
     json_decref(expected);
     json_decref(found);
-    free(alone.data);
-    free(other.data);
+}
+
+static void expect_done(program_result result) {
+    if (result.code) fprintf(stderr, "%s\n", result.err);
+    assert_int_equal(result.code, 0);
+    assert_string_equal(result.err, "");
+    program_result_free(&result);
 }
 
 static void expect_same(const place *p, const char *ranks, const char *const *words) {
@@ -115,22 +126,56 @@ static void test_resume(void **state) {
     compare(p, &whole, &rest);
 }
 
-static void test_not_spread(void **state) {
+static void expect_same_files(const char *path, const char *other) {
+    struct stat one, another;
+    assert_int_equal(stat(path, &one) | stat(other, &another), 0);
+    assert_int_equal(one.st_size, another.st_size);
+    char *a = ranks_file(path), *b = ranks_file(other);
+    assert_memory_equal(a, b, (size_t)one.st_size);
+    free(a);
+    free(b);
+}
+
+/* What a teacher says is kept by ranks as by one process, and taken up by them. */
+static void test_taught(void **state) {
     const place *p = *state;
-    char cache[300];
+    char teacher[300], cache[2][300];
     if (!ranks_there()) skip();
-    ranks_join(cache, sizeof cache, p->folder, "cache");
-    tiny_remove(p->output[1]);
-    program_result result = recover(
-        p, "2", (const char *const[]){"--steps", "1", "--teacher", p->output[0], "--teacher-cache", cache, NULL}, 1);
-    assert_int_not_equal(result.code, 0);
-    ranks_expect_said(result.err, "--teacher-cache is not spread over ranks");
-    assert_int_equal(access(p->output[1], F_OK), -1);
-    program_result_free(&result);
+    ranks_join(teacher, sizeof teacher, p->folder, "teacher");
+    ranks_join(cache[0], sizeof cache[0], p->folder, "alone.cache");
+    ranks_join(cache[1], sizeof cache[1], p->folder, "ranks.cache");
+    expect_done(recover(p, NULL, (const char *const[]){"--steps", "1", NULL}, 0));
+    assert_int_equal(rename(p->output[0], teacher), 0);
+#define TAUGHT(to)                                                                                                     \
+    ((const char *const[]){"--steps", "1", "--val", "12", "--teacher", teacher, "--teacher-cache", to, NULL})
+    program_result one = recover(p, NULL, TAUGHT(cache[0]), 0), several = recover(p, "3", TAUGHT(cache[1]), 1);
+    compare(p, &one, &several);
+    expect_same_files(cache[0], cache[1]);
+    expect_done(recover(p, "2", TAUGHT(cache[0]), 1));
+    compare_outputs(p);
+#undef TAUGHT
+}
+
+/* Each rank has a pruned model of its own, which is trained on. */
+static void test_behind_pruning(void **state) {
+    const place *p = *state;
+    char rows[300];
+    const char *command[PROGRAM_WORDS];
+    if (!ranks_there()) skip();
+    ranks_join(rows, sizeof rows, p->folder, "rows.jsonl");
+    const char *const words[] = {
+        "--method",        "wanda", "--sparsity",      "0.5", "--samples", "64",    "--recover", rows,
+        "--recover-batch", "64",    "--recover-steps", "1",   "--teacher", "dense", NULL};
+    command_of(p, words, 0, command);
+    expect_done(program_run(command + 1));
+    command_of(p, words, 1, command);
+    expect_done(ranks_run((const char *const[]){"-n", "2", NULL}, command));
+    compare_outputs(p);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_factors), cmocka_unit_test(test_all_weights),
-                                       cmocka_unit_test(test_resume), cmocka_unit_test(test_not_spread)};
+                                       cmocka_unit_test(test_resume), cmocka_unit_test(test_taught),
+                                       cmocka_unit_test(test_behind_pruning)};
     return cmocka_run_group_tests(tests, set_up_rows, tear_down);
 }

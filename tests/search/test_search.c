@@ -201,12 +201,12 @@ static void few_steps_and_no_numbers(void **state) {
 static void rises_are_numbers(void **state) {
     world w;
     uint32_t level[PARTS], trial[PARTS], origin[PARTS];
-    double rises[PARTS][LEVELS], *rise[PARTS];
+    double rises[PARTS][LEVELS], *rise[PARTS], ahead;
     (void)state;
     make(&w, 0.05);
     w.limit = 3;
     pare_search_space space = space_of(&w, 1000);
-    pare_search s = {.space = &space, .level = level, .trial = trial, .origin = origin, .rise = rise};
+    pare_search s = {.space = &space, .level = level, .trial = trial, .origin = origin, .rise = rise, .ahead = &ahead};
     for (int i = 0; i < PARTS; i++) {
         level[i] = 1;
         rise[i] = rises[i];
