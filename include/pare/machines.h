@@ -36,7 +36,7 @@ PARE_API pare_status pare_machines_memory(uint64_t *bytes);
 
 /* All ranks have the same model (by parts of its tensors), number format, instruction set, number of threads and files
  * [count]; folders and "self" are passed over. PARE_BAD_ARGUMENT on all of them, naming rank, host and difference, if
- * not. pare_evaluate asks by itself. All ranks call it; nothing happens without others. */
+ * not. Calls that are spread ask so, but pare_robust not about files. All call it; nothing happens without others. */
 PARE_API pare_status pare_machines_agree(const pare_model *model, const pare_runtime *runtime, const char *const *files,
                                          size_t count);
 
