@@ -72,11 +72,14 @@ static pare_status digest_round(const pare_prune_job *job) {
     return status;
 }
 
-/* What its names begin with. */
-static bool is_own(const char *name, bool record) {
-    static const char *const own[] = {"progress.json",  "round-",         "pare-model.", "moreau.state", "passes.state",
-                                      "training.state", "reconstructed.", "walk-",       "felt-"};
-    for (size_t i = record ? 0 : 1; i < sizeof own / sizeof *own; i++)
+/* What its names begin with: from the record on all of them, from the rounds on, from the states of the round in hand.
+ */
+enum { RECORD, ROUNDS, STATES };
+static const char *const own[] = {"progress.json",  "round-",         "pare-model.", "moreau.state", "passes.state",
+                                  "training.state", "reconstructed.", "walk-",       "felt-"};
+
+static bool is_own(const char *name, size_t from) {
+    for (size_t i = from; i < sizeof own / sizeof *own; i++)
         if (strncmp(name, own[i], strlen(own[i])) == 0) return true;
     return false;
 }
@@ -88,21 +91,21 @@ static bool leans(const char *name) {
     return strcmp(name, record) == 0 || (length > end && strcmp(name + length - end, states) == 0);
 }
 
-static void sweep(const char *folder, const char *except, bool leaning) {
+static void sweep(const char *folder, size_t from, const char *except, bool leaning) {
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         bool stays = (except && strcmp(entry->d_name, except) == 0) || leans(entry->d_name) != leaning;
-        if (is_own(entry->d_name, !except) && !stays) pare_folder_remove_at(dirfd(directory), entry->d_name);
+        if (is_own(entry->d_name, from) && !stays) pare_folder_remove_at(dirfd(directory), entry->d_name);
     }
     if (directory) closedir(directory);
 }
 
 /* Removes what pare keeps there, but for `except`; what else lies in the folder stays. A run that is killed meanwhile
  * leaves nothing that goes on from what is gone. */
-static void sweep_folder(const char *folder, const char *except) {
-    sweep(folder, except, true);
+static void sweep_folder(const char *folder, size_t from, const char *except) {
+    sweep(folder, from, except, true);
     pare_durable_sync_folder(folder); /* as far as it can be */
-    sweep(folder, except, false);
+    sweep(folder, from, except, false);
 }
 
 static char *round_folder(const pare_prune_progress *progress, uint32_t rounds_done) {
@@ -322,8 +325,10 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
     char *folder = round_folder(job->progress, rounds_done);
     pare_status status = write_round(job, folder);
     if (status == PARE_OK) status = open_round(job, rounds_done);
+    /* States are one round's: a record that says that it is through must not find them beside it. */
+    if (status == PARE_OK) sweep_folder(job->progress->folder, STATES, NULL);
     if (status == PARE_OK) status = write_progress(job, rounds_done);
-    if (status == PARE_OK) sweep_folder(job->progress->folder, strrchr(folder, '/') + 1);
+    if (status == PARE_OK) sweep_folder(job->progress->folder, ROUNDS, strrchr(folder, '/') + 1);
     free(folder);
     if (status != PARE_OK) return status;
     job->round = rounds_done;
@@ -334,7 +339,8 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
 
 void pare_prune_progress_remove(const pare_prune_job *job) {
     if (!job->progress || pare_peer_rank()) return;
-    sweep_folder(job->progress->folder, NULL);
+    sweep_folder(job->progress->folder, STATES, NULL); /* while the record says which round they are of */
+    sweep_folder(job->progress->folder, RECORD, NULL);
     pare_resume_remove(job->progress->folder, job->runtime);
 }
 
