@@ -163,17 +163,11 @@ static pare_status solve(work *w) {
     return pare_interrupted();
 }
 
-enum { BITS = 32 }; /* of a mask at a time, which compilers make masks of vectors of */
-
-static uint32_t bits_from(const uint64_t *word, int64_t column) {
-    return (uint32_t)(word[column / 64] >> (column % 64));
-}
-
 /* y = B + V / rho, of the mask before. */
 PARE_VECTORIZE static void add_multiplier_to_row(const uint64_t *word, const float *fit, int64_t n, float *y) {
-    for (int64_t j = 0; j < n; j += BITS) {
-        uint32_t kept = bits_from(word, j);
-        int64_t count = pare_smaller(n - j, BITS);
+    for (int64_t j = 0; j < n; j += PARE_MASK_HALF) {
+        uint32_t kept = pare_element_half(word, j);
+        int64_t count = pare_smaller(n - j, PARE_MASK_HALF);
         for (int64_t l = 0; l < count; l++)
             y[j + l] = fit[j + l] - (kept >> l & 1 ? 0.0f : y[j + l]);
     }
@@ -193,9 +187,9 @@ static void add_multiplier(const work *w, bool first) {
 }
 
 PARE_VECTORIZE static void scale_rest_of_row(const uint64_t *word, float factor, int64_t n, float *y) {
-    for (int64_t j = 0; j < n; j += BITS) {
-        uint32_t kept = bits_from(word, j);
-        int64_t count = pare_smaller(n - j, BITS);
+    for (int64_t j = 0; j < n; j += PARE_MASK_HALF) {
+        uint32_t kept = pare_element_half(word, j);
+        int64_t count = pare_smaller(n - j, PARE_MASK_HALF);
         for (int64_t l = 0; l < count; l++)
             y[j + l] = kept >> l & 1 ? y[j + l] : factor * y[j + l];
     }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { WORD = 64, HALF = 32 };
+enum { WORD = 64 };
 
 static size_t words(const pare_element_mask *mask) {
     return (size_t)(mask->rows * mask->stride);
@@ -42,13 +42,12 @@ int64_t pare_element_mask_kept(const pare_element_mask *mask) {
     return kept;
 }
 
-/* Half a word at a time, which compilers make masks of vectors of. */
 PARE_VECTORIZE static void apply_to_row(const uint64_t *word, int64_t n, float *values) {
-    for (int64_t j = 0; j < n; j += HALF) {
-        uint32_t bits = (uint32_t)(word[j / WORD] >> (j % WORD));
-        int64_t count = n - j < HALF ? n - j : HALF;
+    for (int64_t j = 0; j < n; j += PARE_MASK_HALF) {
+        uint32_t kept = pare_element_half(word, j);
+        int64_t count = n - j < PARE_MASK_HALF ? n - j : PARE_MASK_HALF;
         for (int64_t l = 0; l < count; l++)
-            values[j + l] = bits >> l & 1 ? values[j + l] : 0.0f;
+            values[j + l] = kept >> l & 1 ? values[j + l] : 0.0f;
     }
 }
 

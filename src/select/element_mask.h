@@ -23,6 +23,13 @@ static inline bool pare_element_kept(const pare_element_mask *mask, int64_t row,
     return mask->word[row * mask->stride + column / 64] >> (column % 64) & 1;
 }
 
+/* Which of PARE_MASK_HALF columns stay, from a multiple of that on; word: the row's. Loops over so many at a time are
+ * what compilers make masks of vectors of. */
+enum { PARE_MASK_HALF = 32 };
+static inline uint32_t pare_element_half(const uint64_t *word, int64_t column) {
+    return (uint32_t)(word[column / 64] >> (column % 64));
+}
+
 static inline void pare_element_keep(pare_element_mask *mask, int64_t row, int64_t column, bool keep) {
     uint64_t *word = &mask->word[row * mask->stride + column / 64], bit = (uint64_t)1 << (column % 64);
     *word = keep ? *word | bit : *word & ~bit;

@@ -22,6 +22,9 @@ typedef struct pare_tile_view {
     bool before;                       /* the row sees keys of earlier tiles */
 } pare_tile_view;
 
+/* The lowest position that a query at `position` sees, as far as a window or chunks bound it. */
+int64_t pare_attention_lowest(const pare_attention *shape, int64_t position);
+
 pare_tile_view pare_tile_view_of(const pare_attention *shape, const pare_tile *tile, int64_t pair, int64_t row);
 /* Some query of some sequence sees some key of the tile. */
 bool pare_tile_is_seen(const pare_attention *shape, const pare_tile *tile);

@@ -2,6 +2,7 @@
  * shapes would be others for every token. Keys come in pieces that fit a small buffer in fp32; a running maximum and
  * sum per query head (online softmax) joins the pieces. Weights of keys are rounded to operands, as in the tiles. */
 #include "backend/cpu/attention_single.h"
+#include "backend/cpu/attention_mask.h"
 #include "backend/cpu/attention_score.h"
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
@@ -177,8 +178,7 @@ typedef struct work {
 
 /* The first key that the query sees. */
 static int64_t lowest_of(const pare_attention *s) {
-    if (s->window > 0 && s->chunked) return (s->keys - 1) / s->window * s->window;
-    return s->window > 0 && s->window < s->keys ? s->keys - s->window : 0;
+    return pare_attention_lowest(s, s->keys - 1);
 }
 
 /* The keys that follow: of this pair, or the first ones of the next. */
