@@ -20,9 +20,9 @@ _Static_assert((int)PARE_SPREAD_PANEL <= (int)CHUNK, "what spreads want has room
 
 /* What a choice comes to. */
 typedef struct extent {
-    uint64_t elements; /* of full matrices */
+    uint64_t elements; /* of blocks */
     uint64_t rows;     /* of all wanted */
-    uint64_t widest;   /* rows of a full matrix */
+    uint64_t widest;   /* rows of a matrix with blocks */
     uint32_t lowest;   /* layer that holds a wanted one */
 } extent;
 
@@ -36,9 +36,9 @@ static extent extent_of(const pare_model *model, const pare_fisher_choice *choic
         pare_tensor_id_split(model, id, &layer, &role);
         e.lowest = layer < e.lowest ? layer : e.lowest;
         e.rows += rows;
-        if ((int64_t)rows > choice->widest) continue;
-        e.elements += rows * rows;
-        e.widest = rows > e.widest ? rows : e.widest;
+        uint64_t block = (uint64_t)pare_fisher_block(model, choice, id);
+        e.elements += rows * block;
+        if (block && rows > e.widest) e.widest = rows;
     }
     return e;
 }
@@ -64,44 +64,58 @@ pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare
         if (!pare_fisher_wants(model, choice, id)) continue;
         double rows = (double)pare_fisher_rows(model, id);
         work.amount[PARE_WORK_BYTES] += 4.0 * tokens * rows * sizeof(float);
-        if (rows <= (double)choice->widest) work.amount[PARE_WORK_PRODUCTS] += pare_gram_operations(tokens, rows);
+        double block = (double)pare_fisher_block(model, choice, id);
+        if (block > 0.0) work.amount[PARE_WORK_PRODUCTS] += rows / block * pare_gram_operations(tokens, block);
     }
     return work;
 }
 
-/* out: tokens [first, first + n) times the scale, laid out as the values. */
-static void scale_tokens(const pare_moment_values *v, int64_t first, int64_t n, float scale, float *out) {
-    int64_t lines = v->by_feature ? v->width : n, length = v->by_feature ? n : v->width;
-    int64_t begin = v->by_feature ? first : first * v->width, stride = v->by_feature ? v->tokens : v->width;
+/* out: tokens [first, first + n) of features [begin, begin + width) times the scale, laid out as the values. */
+static void scale_tokens(const pare_moment_values *v, int64_t first, int64_t n, int64_t begin, int64_t width,
+                         float scale, float *out) {
+    int64_t lines = v->by_feature ? width : n, length = v->by_feature ? n : width;
+    int64_t from = v->by_feature ? begin * v->tokens + first : first * v->width + begin;
+    int64_t stride = v->by_feature ? v->tokens : v->width;
 #pragma omp parallel for schedule(static) if (lines * length > 65536)
     for (int64_t i = 0; i < lines; i++) {
         float *line = out + i * length;
-        size_t at = (size_t)(begin + i * stride) * pare_dtype_size(v->dtype);
+        size_t at = (size_t)(from + i * stride) * pare_dtype_size(v->dtype);
         pare_to_float(line, (const char *)v->x + at, v->dtype, (size_t)length);
         for (int64_t j = 0; j < length; j++)
             line[j] *= scale;
     }
 }
 
+/* Tokens [first, first + n) of the gradient, to every block; anew: nothing is there yet. */
+static pare_status add_products(pare_fisher_gathering *g, const pare_moment_values *gradient, int64_t first, int64_t n,
+                                bool anew, pare_blocks blocks, float *full) {
+    const pare_backend *backend = g->request->source->backend;
+    for (int64_t i = 0; i < blocks.count; i++) {
+        const pare_inputs inputs = {g->operand, n, blocks.size, gradient->by_feature};
+        scale_tokens(gradient, first, n, i * blocks.size, blocks.size, g->scale, g->scaled);
+        backend->operations->to_operand(backend, g->scaled, n * blocks.size, g->operand);
+        PARE_TRY(pare_gram_add_lower(backend, &inputs, anew, full + pare_blocks_begin(blocks, i)));
+    }
+    return PARE_OK;
+}
+
 /* first: of the micro-batch's tokens, among those of the group. */
 static pare_status add(pare_fisher_gathering *g, uint32_t layer, pare_role role, int64_t first_token,
                        const pare_moment_values *gradient) {
-    const pare_backend *backend = g->request->source->backend;
     size_t id = pare_tensor_id(layer, role);
     int64_t rows = gradient->width;
     pare_fisher_room *room = &g->room[role];
     if (!g->squares[id]) return PARE_OK;
+    pare_blocks blocks = pare_blocks_of(rows, g->out->block[id]);
     if (!first_token) memset(room->squares, 0, (size_t)rows * sizeof *room->squares);
     pare_moments_add(gradient, &(pare_moment_sums){.squares = room->squares});
     for (int64_t first = 0; g->out->full[id] && first < gradient->tokens; first += CHUNK) {
         int64_t n = gradient->tokens - first < CHUNK ? gradient->tokens - first : CHUNK;
-        const pare_inputs inputs = {g->operand, n, rows, gradient->by_feature};
-        scale_tokens(gradient, first, n, g->scale, g->scaled);
-        backend->operations->to_operand(backend, g->scaled, n * rows, g->operand);
-        PARE_TRY(pare_gram_add_lower(backend, &inputs, first_token + first == 0, room->full));
+        PARE_TRY(add_products(g, gradient, first, n, first_token + first == 0, blocks, room->full));
     }
     if (first_token + gradient->tokens < g->tokens) return PARE_OK;
-    if (g->out->full[id]) pare_gram_mirror(room->full, rows);
+    for (int64_t i = 0; g->out->full[id] && i < blocks.count; i++)
+        pare_gram_mirror(room->full + pare_blocks_begin(blocks, i), blocks.size);
     return pare_fisher_share(g, role, id, rows);
 }
 
@@ -186,9 +200,10 @@ static void place(pare_fisher_gathering *g, const pare_fisher_choice *choice) {
         g->squares[id] = sums;
         diagonal += rows;
         sums += rows;
-        if (rows > choice->widest) continue;
+        out->block[id] = pare_fisher_block(model, choice, id);
+        if (!out->block[id]) continue;
         out->full[id] = full;
-        full += rows * rows;
+        full += rows * out->block[id];
     }
 }
 
@@ -200,6 +215,7 @@ static pare_status allocate(pare_fisher_gathering *g, const pare_fisher_choice *
     out->tensor_count = model->tensor_count;
     g->rows = e.rows;
     PARE_TRY(pare_alloc(&out->full, out->tensor_count, sizeof *out->full, "output metrics"));
+    PARE_TRY(pare_alloc(&out->block, out->tensor_count, sizeof *out->block, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonal, out->tensor_count, sizeof *out->diagonal, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonals, e.rows, sizeof *out->diagonals, "output metrics"));
     if (choice->spread) PARE_TRY(pare_alloc(&out->spread, out->tensor_count, sizeof *out->spread, "output metrics"));
@@ -323,6 +339,7 @@ pare_status pare_linear_fisher_run(const pare_fisher_request *request, const par
 
 void pare_linear_fisher_free(pare_linear_fisher *fisher) {
     pare_free(fisher->full);
+    pare_free(fisher->block);
     pare_free(fisher->diagonal);
     pare_free(fisher->diagonals);
     pare_free(fisher->spread);

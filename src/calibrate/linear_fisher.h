@@ -27,12 +27,17 @@ typedef struct pare_fisher_request {
 typedef struct pare_fisher_choice {
     const bool *wanted; /* [tensor_count]; what is not a matrix of a block is ignored */
     int64_t widest;     /* matrices of more rows than this get the diagonal only */
+    bool by_head;       /* of Q, K and V: what is within each head alone, whatever their rows */
     bool spread;        /* also how far sequences differ in the outputs of O and Down */
 } pare_fisher_choice;
 
+/* Rows of each block of a matrix's metric; 0: it gets the diagonal only, or nothing. */
+int64_t pare_fisher_block(const pare_model *model, const pare_fisher_choice *choice, size_t id);
+
 typedef struct pare_linear_fisher {
     size_t tensor_count;
-    float **full;     /* [tensor_count] [rows, rows], symmetric up to rounding; NULL: not asked for */
+    float **full;     /* [tensor_count] blocks of rows, symmetric up to rounding; NULL: not asked for */
+    int64_t *block;   /* [tensor_count] rows of each block (support/blocks.h): all, or those of a head */
     float **diagonal; /* [tensor_count] [rows]; NULL: not wanted */
     double *spread;   /* [tensor_count] sum over sequences of |F_s|^2 (shrinkage.h), of O and Down; NULL: not asked */
     double loss;      /* of the calibration set */

@@ -4,10 +4,11 @@
 #define PARE_CALIBRATE_LINEAR_FISHER_INTERNAL_H
 
 #include "calibrate/linear_fisher.h"
+#include "support/blocks.h"
 
 /* What one group gives to a matrix. */
 typedef struct pare_fisher_room {
-    float *full;     /* [rows, rows] or NULL */
+    float *full;     /* blocks of rows, or NULL */
     double *squares; /* [rows] or NULL */
     double spread;
 } pare_fisher_room;

@@ -15,22 +15,35 @@ int64_t pare_fisher_rows(const pare_model *model, size_t id) {
     return rows;
 }
 
-/* The widest wanted matrix of a role, full or not. */
-static int64_t widest_of(const pare_model *model, const pare_fisher_choice *choice, pare_role role, int64_t most) {
-    int64_t widest = 0;
+int64_t pare_fisher_block(const pare_model *model, const pare_fisher_choice *choice, size_t id) {
+    int64_t rows = pare_fisher_rows(model, id), head = (int64_t)model->config.head_size;
+    uint32_t layer;
+    pare_role role;
+    if (!pare_tensor_id_split(model, id, &layer, &role)) return 0;
+    bool heads = pare_roles[role].rows == PARE_SPAN_HEADS || pare_roles[role].rows == PARE_SPAN_KV_HEADS;
+    if (choice->by_head && heads && head && rows % head == 0) return head;
+    return rows <= choice->widest ? rows : 0;
+}
+
+/* The most of a wanted matrix of a role: its rows, and the elements of its blocks. */
+static void most_of(const pare_model *model, const pare_fisher_choice *choice, pare_role role, size_t *rows,
+                    size_t *elements) {
+    *rows = *elements = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         size_t id = pare_tensor_id(layer, role);
-        int64_t rows = pare_fisher_wants(model, choice, id) ? pare_fisher_rows(model, id) : 0;
-        if (rows <= most && rows > widest) widest = rows;
+        if (!pare_fisher_wants(model, choice, id)) continue;
+        size_t some = (size_t)pare_fisher_rows(model, id), many = some * (size_t)pare_fisher_block(model, choice, id);
+        if (some > *rows) *rows = some;
+        if (many > *elements) *elements = many;
     }
-    return widest;
 }
 
 uint64_t pare_fisher_rooms_bytes(const pare_model *model, const pare_fisher_choice *choice) {
     uint64_t total = 0;
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
-        uint64_t full = (uint64_t)widest_of(model, choice, role, choice->widest);
-        total += full * full * sizeof(float) + (uint64_t)widest_of(model, choice, role, INT64_MAX) * sizeof(double);
+        size_t rows, elements;
+        most_of(model, choice, role, &rows, &elements);
+        total += elements * sizeof(float) + rows * sizeof(double);
     }
     return total;
 }
@@ -38,9 +51,10 @@ uint64_t pare_fisher_rooms_bytes(const pare_model *model, const pare_fisher_choi
 pare_status pare_fisher_rooms_new(pare_fisher_gathering *g, const pare_fisher_choice *choice) {
     const pare_model *model = g->request->source->model;
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
-        size_t full = (size_t)widest_of(model, choice, role, choice->widest);
-        size_t rows = (size_t)widest_of(model, choice, role, INT64_MAX);
-        if (full) PARE_TRY(pare_alloc_uninitialized(&g->room[role].full, full * full, sizeof(float), "output metrics"));
+        size_t rows, elements;
+        most_of(model, choice, role, &rows, &elements);
+        if (elements)
+            PARE_TRY(pare_alloc_uninitialized(&g->room[role].full, elements, sizeof(float), "output metrics"));
         if (rows) PARE_TRY(pare_alloc(&g->room[role].squares, rows, sizeof(double), "output metrics"));
     }
     return PARE_OK;
@@ -57,10 +71,10 @@ void pare_fisher_rooms_free(pare_fisher_gathering *g) {
 static void fold(pare_fisher_gathering *g, pare_role role, size_t id, int64_t rows) {
     const pare_fisher_room *room = &g->room[role];
     float *full = g->out->full[id];
-#pragma omp parallel for schedule(static) if (rows * rows > 65536)
-    for (int64_t row = 0; row < (full ? rows : 0); row++)
-        for (int64_t i = row * rows; i < (row + 1) * rows; i++)
-            full[i] += room->full[i];
+    int64_t elements = full ? rows * g->out->block[id] : 0;
+#pragma omp parallel for schedule(static) if (elements > 65536)
+    for (int64_t i = 0; i < elements; i++)
+        full[i] += room->full[i];
     for (int64_t i = 0; i < rows; i++)
         g->squares[id][i] += room->squares[i];
     if (g->out->spread) g->out->spread[id] += room->spread;
@@ -69,7 +83,7 @@ static void fold(pare_fisher_gathering *g, pare_role role, size_t id, int64_t ro
 /* The groups of a round, one of each rank, come to rank 0 matrix by matrix, and are added in their order. */
 pare_status pare_fisher_share(pare_fisher_gathering *g, pare_role role, size_t id, int64_t rows) {
     pare_fisher_room *room = &g->room[role];
-    size_t elements = g->out->full[id] ? (size_t)(rows * rows) : 0;
+    size_t elements = g->out->full[id] ? (size_t)(rows * g->out->block[id]) : 0;
     if (pare_peer_rank()) {
         PARE_TRY(pare_peer_send(&room->spread, sizeof room->spread, 0));
         PARE_TRY(pare_peer_send(room->squares, (size_t)rows * sizeof *room->squares, 0));

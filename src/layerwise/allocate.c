@@ -39,10 +39,13 @@ pare_work pare_weights_allocate_work(const pare_weights_job *job) {
         int64_t rows, columns;
         if (!job->pruned[id]) continue;
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        pare_work look = pare_element_select_work(rows, columns), output = pare_inverse_factor_work(rows);
-        bool felt = chosen->gram && pare_recipe_feels_outputs(job->recipe) && rows <= (int64_t)model->config.hidden;
+        pare_work look = pare_element_select_work(rows, columns), output;
+        bool felt = chosen->gram && pare_recipe_feels_outputs(job->recipe);
+        int64_t block = felt ? pare_fisher_block(model, &job->felt, id) : 0;
         pare_work_add(&work, &look, 1.0);
-        if (felt) pare_work_add(&work, &output, 1.0);
+        if (!block) continue;
+        output = pare_inverse_factor_work(block);
+        pare_work_add(&work, &output, (double)rows / (double)block);
     }
     pare_work inputs = pare_weights_factor_work(&request);
     if (chosen->gram) pare_work_add(&work, &inputs, 1.0);

@@ -1,5 +1,6 @@
 #include "layerwise/dense_statistics.h"
 #include "select/element_shares.h"
+#include "support/blocks.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -18,6 +19,20 @@ static double mean_of(const float *values, int64_t n) {
     return n ? sum / (double)n : 0.0;
 }
 
+/* out: float [n] 1 / [F^-1]_oo of one block of F, damped. */
+static pare_status block_weights(const float *fisher, int64_t n, double damping, const char *what, float *out) {
+    pare_inverse_factor factor = {0};
+    PARE_TRY(pare_inverse_factor_new(fisher, n, damping, what, &factor));
+    memset(out, 0, (size_t)n * sizeof *out);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = i; j < n; j++)
+            out[j] += factor.upper[i * n + j] * factor.upper[i * n + j];
+    for (int64_t i = 0; i < n; i++)
+        out[i] = 1.0f / out[i];
+    pare_inverse_factor_free(&factor);
+    return PARE_OK;
+}
+
 /* out: float [rows] 1 / [F^-1]_oo, F damped; ones where the metric is plain, or the loss feels nothing. */
 static pare_status output_weights(const pare_weight_walk *w, size_t id, int64_t rows, float *out) {
     const pare_linear_fisher *fisher = w->job->fisher;
@@ -27,17 +42,16 @@ static pare_status output_weights(const pare_weight_walk *w, size_t id, int64_t 
     for (int64_t i = 0; i < rows; i++)
         out[i] = mean > 0.0 ? (float)((double)diagonal[i] + damping * mean) : 1.0f;
     if (!(mean > 0.0) || !fisher->full[id]) return PARE_OK;
-    pare_inverse_factor factor = {0};
+    pare_blocks blocks = pare_blocks_of(rows, fisher->block[id]);
     char what[96];
     snprintf(what, sizeof what, "the gradients at the output of %.60s", w->l.model->tensors[id]->name);
-    PARE_TRY(pare_inverse_factor_new(fisher->full[id], rows, damping, what, &factor));
-    memset(out, 0, (size_t)rows * sizeof *out);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = i; j < rows; j++)
-            out[j] += factor.upper[i * rows + j] * factor.upper[i * rows + j];
-    for (int64_t i = 0; i < rows; i++)
-        out[i] = 1.0f / out[i];
-    pare_inverse_factor_free(&factor);
+    for (int64_t i = 0; i < blocks.count; i++) {
+        int64_t first = i * blocks.size;
+        double own = mean_of(diagonal + first, blocks.size);
+        if (own > 0.0)
+            PARE_TRY(block_weights(fisher->full[id] + pare_blocks_begin(blocks, i), blocks.size, damping * mean / own,
+                                   what, out + first));
+    }
     return PARE_OK;
 }
 

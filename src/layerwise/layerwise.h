@@ -279,8 +279,13 @@ void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram);
 pare_status pare_layerwise_fit_map(pare_layerwise *l, pare_input_kind kind, const float *gram, const char *what,
                                    double energy, pare_fit *fit);
 void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int64_t rows, float *out);
+/* ---- output_target.c ---- */
+
 /* weights [d, width] of a stage's output, in: dense, out: what comes closest to the dense model with all inputs. */
 pare_status pare_layerwise_correct(pare_layerwise *l, uint32_t layer, pare_input_kind kind, float *weights);
+/* Of that, with `width` inputs. */
+uint64_t pare_layerwise_correct_bytes(const pare_layerwise_request *request, int64_t width);
+pare_work pare_layerwise_correct_work(const pare_layerwise_request *request, int64_t width);
 
 /* ---- biases.c ---- */
 

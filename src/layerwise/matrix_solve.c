@@ -65,7 +65,7 @@ static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t colum
 }
 
 static pare_work fit_work(const pare_recipe *recipe, int64_t rows, int64_t columns) {
-    return pare_masked_cg_work(false, false, rows, columns, recipe->element.cg_iterations);
+    return pare_masked_cg_work(false, 0, rows, columns, recipe->element.cg_iterations);
 }
 
 static bool alternating_chooses(const pare_matrix_job *m) {
@@ -127,6 +127,7 @@ static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
     pare_kronecker options = kronecker_of(m->w->job, choose ? &m->target : NULL);
     options.gram = m->place.inputs->gram;
     options.fisher = fisher->full[m->place.id];
+    options.block = fisher->block[m->place.id];
     options.fisher_diagonal = fisher->diagonal[m->place.id];
     options.what = m->w->l.model->tensors[m->place.id]->name;
     PARE_TRY(pare_kronecker_run(&options, m->w->weights, &m->mask, &result));
@@ -162,26 +163,30 @@ pare_status pare_matrix_solve(pare_matrix_job *m, bool choose) {
     return refits && m->w->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
 }
 
-/* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
-static uint64_t metric_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
+/* Of the solvers in the loss's metric. */
+static uint64_t metric_bytes(const pare_weights_job *job, size_t id, int64_t rows, int64_t columns) {
     pare_kronecker options = kronecker_of(job, NULL);
-    return pare_kronecker_bytes(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
+    return pare_kronecker_bytes(&options, pare_fisher_block(job->source->model, &job->felt, id), rows, columns);
 }
 
-uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
+uint64_t pare_solver_bytes(const pare_weights_job *job, size_t id) {
     const pare_recipe *recipe = job->recipe;
     const solver *repair = solver_of(recipe->compensation);
-    if (pare_recipe_feels_outputs(recipe)) return metric_bytes(job, rows, columns);
+    int64_t rows, columns;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
+    if (pare_recipe_feels_outputs(recipe)) return metric_bytes(job, id, rows, columns);
     return repair->bytes ? repair->bytes(recipe, rows, columns) : 0;
 }
 
-pare_work pare_solver_work(const pare_weights_job *job, int64_t rows, int64_t columns) {
+pare_work pare_solver_work(const pare_weights_job *job, size_t id) {
     static const pare_element_target some = {0};
     const pare_recipe *recipe = job->recipe;
     const solver *repair = solver_of(recipe->compensation);
+    int64_t rows, columns;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
     bool refits = pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
     if (!pare_recipe_feels_outputs(recipe) || !refits)
         return repair->work ? repair->work(recipe, rows, columns) : (pare_work){{0}};
     pare_kronecker options = kronecker_of(job, recipe->element.refinement ? NULL : &some);
-    return pare_kronecker_work(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
+    return pare_kronecker_work(&options, pare_fisher_block(job->source->model, &job->felt, id), rows, columns);
 }

@@ -227,15 +227,3 @@ void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int
     pare_blas_threads();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, d, d, 1.0f, weights, d, l->map, d, 0.0f, out, d);
 }
-
-pare_status pare_layerwise_correct(pare_layerwise *l, uint32_t layer, pare_input_kind kind, float *weights) {
-    char name[96];
-    pare_fit fit;
-    pare_least_squares problem = {.rows = l->hidden,
-                                  .columns = {.gram = l->statistics[kind].gram,
-                                              .width = pare_input_width(l->model, layer, kind),
-                                              .damping = l->asked.damping,
-                                              .what = pare_input_name(layer, kind, name, sizeof name)},
-                                  .cross = l->cross};
-    return pare_least_squares_solve(&problem, weights, &fit);
-}

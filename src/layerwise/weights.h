@@ -35,6 +35,7 @@ typedef struct pare_weights_job {
     int64_t keep, of;                 /* the pattern; of = 0: none */
     float *const *gradient;           /* [tensor_count] of each matrix, or NULL */
     float *const *squares;            /* [tensor_count] mean squares of the samples' gradients, or NULL */
+    pare_fisher_choice felt;          /* of what there are metrics, where the recipe feels outputs */
     const pare_linear_fisher *fisher; /* what the loss feels of each matrix's output; NULL: its square */
     pare_trained *residual; /* a LoRA whose factors become what is lost of the matrices that it has; or NULL */
 } pare_weights_job;

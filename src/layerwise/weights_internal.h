@@ -145,12 +145,12 @@ static inline bool pare_matrix_is_given(const pare_matrix_job *m) {
 
 /* The mask by other weights: dynamic ones or exact swaps, as the recipe says, which must have a refinement. */
 pare_status pare_matrix_refine(pare_matrix_job *m);
-/* What that takes, and what the recipe's repair takes for a matrix [rows, columns]. */
+/* What that takes for a matrix [rows, columns], and what the recipe's repair takes for matrix `id`. */
 uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns);
 pare_work pare_refiner_work(const pare_element_recipe *recipe, int64_t rows, int64_t columns);
-uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns);
+uint64_t pare_solver_bytes(const pare_weights_job *job, size_t id);
 /* What that has to do. */
-pare_work pare_solver_work(const pare_weights_job *job, int64_t rows, int64_t columns);
+pare_work pare_solver_work(const pare_weights_job *job, size_t id);
 
 /* The factors of w->dense - w->weights in the job's adapter, if it has one (matrix_residual.c). */
 pare_status pare_matrix_keep_residual(pare_matrix_job *m);

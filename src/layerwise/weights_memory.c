@@ -22,8 +22,10 @@ uint64_t pare_weights_most_elements(const pare_weights_job *job, int wanted) {
 }
 
 /* The most that anything takes which solves with this matrix's Gram matrix, or measures by it. */
-static uint64_t solver_bytes_of(const pare_weights_job *job, int64_t rows, int64_t columns) {
+static uint64_t solver_bytes_of(const pare_weights_job *job, size_t id) {
     const pare_recipe *r = job->recipe;
+    int64_t rows, columns;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
     const pare_element_recipe *e = &r->element;
     bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
     uint64_t most = pare_layer_energy_bytes(rows, columns);
@@ -32,18 +34,14 @@ static uint64_t solver_bytes_of(const pare_weights_job *job, int64_t rows, int64
             pare_larger_bytes(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
     if (e->residual_rank) most = pare_larger_bytes(most, pare_low_rank_bytes(rows, columns));
     most = pare_larger_bytes(most, pare_refiner_bytes(e, columns));
-    return pare_larger_bytes(most, pare_solver_bytes(job, rows, columns));
+    return pare_larger_bytes(most, pare_solver_bytes(job, id));
 }
 
 static uint64_t solver_bytes(const pare_weights_job *job) {
     const pare_model *model = job->source->model;
     uint64_t most = 0;
-    for (size_t id = 0; id < model->tensor_count; id++) {
-        int64_t rows, columns;
-        if (!job->pruned[id]) continue;
-        pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        most = pare_larger_bytes(most, solver_bytes_of(job, rows, columns));
-    }
+    for (size_t id = 0; id < model->tensor_count; id++)
+        if (job->pruned[id]) most = pare_larger_bytes(most, solver_bytes_of(job, id));
     return most;
 }
 

@@ -33,14 +33,17 @@ static void add_errors(const pare_weights_job *job, size_t id, int64_t rows, int
 }
 
 /* What a matrix is to come close to, where that has a share of the dense model: of readers the walk has a map. */
-static void add_target(const pare_weights_job *job, pare_role role, int64_t rows, int64_t columns, pare_work *work) {
-    pare_work fit = pare_least_squares_work(rows, columns, columns);
+static void add_target(const pare_weights_job *job, pare_role role, int64_t columns, pare_work *work) {
+    const pare_layerwise_request request = pare_weights_request(job);
+    pare_work fit = pare_layerwise_correct_work(&request, columns);
     if (job->recipe->dense > 0.0 && !pare_stage_reads(pare_input_of(role))) pare_work_add(work, &fit, 1.0);
 }
 
 /* A matrix at one share of zeros. */
-static pare_work matrix_work(const pare_weights_job *job, int64_t rows, int64_t columns) {
-    pare_work work = pare_solver_work(job, rows, columns), choice = pare_element_select_work(rows, columns);
+static pare_work matrix_work(const pare_weights_job *job, size_t id) {
+    int64_t rows, columns;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
+    pare_work work = pare_solver_work(job, id), choice = pare_element_select_work(rows, columns);
     pare_work refine = pare_refiner_work(&job->recipe->element, rows, columns);
     pare_work_add(&work, &choice, 1.0);
     pare_work_add(&work, &refine, 1.0);
@@ -52,9 +55,9 @@ static void add_matrix(const pare_weights_job *job, size_t id, pare_role role, p
     int64_t rows, columns;
     double levels = job->levels ? (double)job->levels->count : 0.0;
     pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
-    pare_work one = matrix_work(job, rows, columns), residual = pare_low_rank_work(rows, columns);
+    pare_work one = matrix_work(job, id), residual = pare_low_rank_work(rows, columns);
     pare_work_add(work, &one, 1.0 + levels);
-    add_target(job, role, rows, columns, work);
+    add_target(job, role, columns, work);
     add_errors(job, id, rows, columns, work);
     if (job->recipe->element.residual_rank) pare_work_add(work, &residual, 1.0);
 }
@@ -70,7 +73,7 @@ static void add_expert_part(const pare_weights_job *job, size_t id, pare_expert_
     int64_t rows, columns;
     double levels = job->levels ? (double)job->levels->count : 0.0;
     pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
-    pare_work one = matrix_work(job, rows, columns), factor = pare_inverse_factor_work(columns);
+    pare_work one = matrix_work(job, id), factor = pare_inverse_factor_work(columns);
     pare_work_add(work, &one, 1.0 + levels);
     add_errors(job, id, rows, columns, work);
     if (factors(job->recipe) && part != PARE_EXPERT_UP) pare_work_add(work, &factor, 1.0);

@@ -52,6 +52,7 @@ pare_status pare_sparse_run(struct pare_prune_job *job);
 
 /* Fisher matrices of the outputs, where the recipe measures errors by them: gathered on job->current; what that adds to
  * the plan; and their bytes in memory while the layers are pruned. */
+pare_fisher_choice pare_sparse_metric_choice(const struct pare_prune_job *job);
 pare_status pare_sparse_metric(void *job);
 pare_status pare_sparse_metric_plan(struct pare_prune_job *job);
 uint64_t pare_sparse_metric_kept(const struct pare_prune_job *job);

@@ -2,19 +2,21 @@
 #include "prune/prune_job.h"
 #include "support/runtime.h"
 
-/* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */
-static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
-    return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden};
+/* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. Those
+ * of queries, keys and values have a block of each head: what couples heads takes most of their room, and is worth next
+ * to nothing (docs/measurements.md). */
+pare_fisher_choice pare_sparse_metric_choice(const pare_prune_job *job) {
+    return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden, .by_head = true};
 }
 
 /* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
 static uint64_t fisher_bytes(const pare_prune_job *job) {
-    pare_fisher_choice choice = fisher_choice(job);
+    pare_fisher_choice choice = pare_sparse_metric_choice(job);
     return pare_recipe_feels_outputs(&job->asked->recipe) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
 }
 
 static uint64_t fisher_room(const pare_prune_job *job) {
-    pare_fisher_choice choice = fisher_choice(job);
+    pare_fisher_choice choice = pare_sparse_metric_choice(job);
     return pare_recipe_feels_outputs(&job->asked->recipe)
                ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice)
                : 0;
@@ -47,7 +49,7 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     pare_pass_memory pass = {0};
     int64_t group;
     if (!pare_recipe_feels_outputs(&job->asked->recipe) || !request.sequences) return PARE_OK;
-    pare_fisher_choice choice = fisher_choice(job);
+    pare_fisher_choice choice = pare_sparse_metric_choice(job);
     PARE_TRY(pare_linear_fisher_group(&request, &choice, &group, &pass));
     pare_work work = pare_linear_fisher_work(&request, &choice);
     pare_prune_plan_work(job, "feeling outputs", &work, 1.0);
@@ -73,7 +75,7 @@ static pare_status feel_kept(void *context, const char *state, const char *key) 
 pare_status pare_sparse_metric(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
-    feeling f = {fisher_request(job, &source), fisher_choice(job), &job->sparse.fisher};
+    feeling f = {fisher_request(job, &source), pare_sparse_metric_choice(job), &job->sparse.fisher};
     PARE_TRY(pare_prune_kept(job, "felt-prune", feel_kept, &f));
     job->result.loss = job->sparse.fisher.loss;
     return PARE_OK;

@@ -44,6 +44,7 @@ pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *s
                               .of = asked->of,
                               .gradient = job->sparse.gradient,
                               .squares = job->sparse.squares,
+                              .felt = pare_sparse_metric_choice(job),
                               .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL,
                               .residual = job->sparse.residual};
 }

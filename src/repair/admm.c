@@ -35,7 +35,7 @@ uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
 /* An inverse, a product in every iteration, the mask as long as it is chosen, conjugate gradients, and two errors. */
 pare_work pare_admm_work(const pare_admm *admm, int64_t rows, int64_t columns) {
     double m = (double)rows, n = (double)columns, iterations = (double)admm->iterations;
-    pare_work total = pare_masked_cg_work(false, false, rows, columns, admm->refine),
+    pare_work total = pare_masked_cg_work(false, 0, rows, columns, admm->refine),
               error = pare_layer_error_work(rows, columns);
     pare_work_add(&total, &error, 2.0);
     total.amount[PARE_WORK_SINGLE] += n * n * n + iterations * 2.0 * m * n * n;
@@ -195,7 +195,7 @@ static pare_status run(work *w, pare_damping *damping) {
     scale_rows(w, w->weights, true);
     scale_rows(w, w->dense, true);
     if (w->admm->refine > 0) PARE_TRY(pare_masked_cg(w->dense, w->gram, w->mask, w->admm->refine, w->weights));
-    return pare_keep_better(w->dense, w->gram, NULL, NULL, w->mask, w->feasible, w->weights, &better);
+    return pare_keep_better(w->dense, w->gram, &(pare_row_metric){0}, w->mask, w->feasible, w->weights, &better);
 }
 
 pare_status pare_admm_run(const pare_admm *admm, const float *gram, const char *what, float *weights,

@@ -1,4 +1,5 @@
 #include "repair/held_out.h"
+#include "repair/single_solve.h"
 #include "support/cholesky.h"
 #include "support/finite.h"
 #include "support/memory.h"
@@ -11,8 +12,8 @@
 /* Columns of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
 enum { PANEL = 256, STEPS = 8 };
 static const double step = 3.1622776601683795;
-/* Of single precision, over what a score may be off by: a hundredth. */
-#define ROUNDING (0x1p-24 / 1e-2)
+/* What a score may be off by in single precision, which then tells dampings apart. */
+static const double a_hundredth = 1e-2;
 
 uint64_t pare_held_out_bytes(int64_t width) {
     return PANEL * (uint64_t)width * sizeof(float);
@@ -95,35 +96,6 @@ static void turn(const pare_held_out *p) {
     subtract_from(p->all->cross, p->all->rows * width, p->half_cross);
 }
 
-/* True if single precision tells dampings apart: the condition of G + lambda I is at most width / share + 1, lambda
- * being a share of the mean diagonal. */
-static bool is_well_conditioned(const pare_damped *columns) {
-    return !columns->kept && columns->damping > ROUNDING * (double)columns->width;
-}
-
-/* correction <- C (G + lambda I)^-1 in single precision; *solved false: that was not enough. */
-static pare_status solve_single(const pare_least_squares *half, double mean, float *correction, bool *solved) {
-    int64_t width = half->columns.width, rows = half->rows;
-    float lambda = (float)(half->columns.damping * mean), *factor;
-    size_t square = (size_t)(width * width);
-    *solved = false;
-    PARE_TRY(pare_alloc_uninitialized(&factor, square, sizeof *factor, "least squares"));
-    memcpy(factor, half->columns.gram, square * sizeof *factor);
-    for (int64_t i = 0; i < width; i++) {
-        float *diagonal = &factor[i * (width + 1)];
-        *diagonal = *diagonal > 0.0f ? *diagonal + lambda : 1.0f;
-    }
-    if (pare_cholesky_float(factor, width)) {
-        memcpy(correction, half->cross, (size_t)(rows * width) * sizeof *correction);
-        for (int back = 0; back < 2; back++)
-            cblas_strsm(CblasRowMajor, CblasRight, CblasLower, back ? CblasNoTrans : CblasTrans, CblasNonUnit,
-                        (int)rows, (int)width, 1.0f, factor, (int)width, correction, (int)width);
-        *solved = pare_all_finite(correction, rows * width);
-    }
-    pare_free(factor);
-    return PARE_OK;
-}
-
 /* damping: relative to the mean diagonal of all tokens. */
 static pare_status judge_half(const pare_held_out *p, double damping, float *panel, double *score) {
     pare_least_squares half = *p->all;
@@ -138,7 +110,10 @@ static pare_status judge_half(const pare_held_out *p, double damping, float *pan
     half.cross = p->half_cross;
     half.residual = 0.0;
     half.shared = false;
-    if (is_well_conditioned(&half.columns)) PARE_TRY(solve_single(&half, mean, p->correction, &solved));
+    if (pare_single_solve_serves(&half.columns, a_hundredth)) {
+        memcpy(p->correction, half.cross, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
+        PARE_TRY(pare_single_solve(&half.columns, p->correction, half.rows, &solved));
+    }
     if (!solved) {
         memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
         PARE_TRY(pare_least_squares_solve(&half, p->correction, &fit));

@@ -7,8 +7,8 @@
 #include <string.h>
 
 typedef struct work {
-    const float *dense, *gram, *factor;
-    const double *row_weight;
+    const float *dense, *gram;
+    const pare_row_metric *metric;
     const pare_element_mask *mask;
     float *scratch;
 } work;
@@ -25,18 +25,25 @@ static void take_difference(const work *w, const float *weights) {
         }
 }
 
+/* D <- L^T D */
+static void turn(const work *w) {
+    pare_blocks b = w->metric->blocks;
+    int columns = (int)w->mask->columns;
+    pare_blas_threads();
+    for (int64_t i = 0; i < (columns ? b.count : 0); i++)
+        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)b.size, columns, 1.0f,
+                    w->metric->factor + pare_blocks_begin(b, i), (int)b.size, w->scratch + i * b.size * columns,
+                    columns);
+}
+
 /* The errors of D's rows; of all together in the first with a factor: tr(F D G D^T) is that of L^T D with F = I. */
 static pare_status measure(const work *w, double *errors, double *total) {
     int64_t rows = w->mask->rows, columns = w->mask->columns;
     *total = 0.0;
-    if (w->factor && rows && columns) {
-        pare_blas_threads();
-        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)rows, (int)columns, 1.0f,
-                    w->factor, (int)rows, w->scratch, (int)columns);
-    }
+    if (w->metric->factor) turn(w);
     PARE_TRY(pare_layer_error_rows(w->scratch, NULL, w->gram, rows, columns, errors));
     for (int64_t row = 0; row < rows; row++) {
-        if (w->row_weight) errors[row] *= w->row_weight[row];
+        if (w->metric->weight) errors[row] *= w->metric->weight[row];
         *total += errors[row];
     }
     return PARE_OK;
@@ -55,7 +62,7 @@ static pare_status decide(const work *w, double *errors, float *weights, pare_be
     PARE_TRY(measure(w, errors, &out->before));
     take_difference(w, weights);
     PARE_TRY(measure(w, errors + rows, &out->after));
-    bool together = w->factor, worse = !(out->after <= out->before);
+    bool together = w->metric->factor, worse = !(out->after <= out->before);
     double after = 0.0;
     for (int64_t row = 0; row < rows; row++) {
         bool back = together ? worse : !(errors[rows + row] <= errors[row]);
@@ -67,10 +74,9 @@ static pare_status decide(const work *w, double *errors, float *weights, pare_be
     return PARE_OK;
 }
 
-pare_status pare_keep_better(const float *dense, const float *gram, const float *factor, const double *row_weight,
+pare_status pare_keep_better(const float *dense, const float *gram, const pare_row_metric *metric,
                              const pare_element_mask *mask, float *scratch, float *weights, pare_better *out) {
-    work w = {
-        .dense = dense, .gram = gram, .factor = factor, .row_weight = row_weight, .mask = mask, .scratch = scratch};
+    work w = {.dense = dense, .gram = gram, .metric = metric, .mask = mask, .scratch = scratch};
     double *errors;
     *out = (pare_better){0};
     PARE_TRY(pare_alloc(&errors, 2 * (size_t)mask->rows, sizeof *errors, "weight update"));

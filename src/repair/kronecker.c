@@ -23,7 +23,7 @@ const pare_kronecker pare_kronecker_defaults = {.damping = 0.01,
                                                 .growth = 1.15,
                                                 .refine = 5};
 
-uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns, matrix = r * c * sizeof(float);
     uint64_t held = pare_kronecker_metric_held_bytes(coupled, rows, columns);
     uint64_t phase = pare_kronecker_metric_bytes(coupled, rows, columns) - held;
@@ -32,13 +32,13 @@ uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int
     bool rounds = pare_sandwich_rounds(kronecker->backend);
     phase = pare_larger_bytes(phase, pare_masked_cg_metric_bytes(rounds, coupled, rows, columns));
     uint64_t judge =
-        matrix + (coupled ? r * r * sizeof(float) : 0) + pare_layer_error_bytes(rows, columns) + 2 * r * sizeof(double);
+        matrix + r * (uint64_t)coupled * sizeof(float) + pare_layer_error_bytes(rows, columns) + 2 * r * sizeof(double);
     uint64_t choosing = (uint64_t)omp_get_max_threads() * HISTOGRAM * sizeof(uint64_t);
     return matrix + held + pare_larger_bytes(phase, judge) + choosing;
 }
 
 /* Both sides are factored for their damping; then one way or the other, conjugate gradients, and two errors. */
-pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns) {
+pare_work pare_kronecker_work(const pare_kronecker *kronecker, int64_t coupled, int64_t rows, int64_t columns) {
     double m = (double)rows, n = (double)columns;
     pare_work work = kronecker->sweep ? pare_kronecker_sweep_work(kronecker, coupled, rows, columns)
                                       : pare_kronecker_admm_work(kronecker, coupled, rows, columns);
@@ -47,7 +47,8 @@ pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int
     pare_work error = pare_layer_error_work(rows, columns);
     pare_work_add(&work, &refine, 1.0);
     pare_work_add(&work, &error, 2.0);
-    work.amount[PARE_WORK_SINGLE] += n * n * n / 3.0 + (coupled ? 2.0 * m * m * m / 3.0 + 2.0 * m * m * n : 0.0);
+    double b = (double)coupled;
+    work.amount[PARE_WORK_SINGLE] += n * n * n / 3.0 + 2.0 * m * b * b / 3.0 + 2.0 * m * b * n;
     work.amount[PARE_WORK_BYTES] += (10.0 * m * n + 4.0 * n * n) * sizeof(float);
     return work;
 }
@@ -76,18 +77,20 @@ static void restore_dead(const pare_kronecker_metric *m, const float *dense, flo
                 weights[row * m->columns + j] = dense[row * m->columns + j];
 }
 
-/* The factor of the metric's F; outputs without weight in it have none in the factor. */
+/* The factors of the metric's F; outputs without weight in it have none in the factor. */
 static pare_status factor_rows(const pare_kronecker_metric *m, float *factor) {
-    int64_t n = m->rows;
-    memcpy(factor, m->fisher, (size_t)(n * n) * sizeof *factor);
-    for (int64_t i = 0; i < n; i++)
-        if (m->row_live[i] == 0.0f) factor[i * (n + 1)] = 1.0f;
-    if (!pare_cholesky_float(factor, n))
-        return pare_fail(PARE_NUMERIC_ERROR,
-                         "the loss's gradients at the outputs of %s are too alike to be factored: raise their damping",
-                         m->problem->what);
-    for (int64_t i = 0; i < n; i++)
-        if (m->row_live[i] == 0.0f) factor[i * (n + 1)] = 0.0f;
+    pare_blocks b = m->blocks;
+    memcpy(factor, m->fisher, (size_t)pare_blocks_elements(b) * sizeof *factor);
+    for (int64_t i = 0; i < m->rows; i++)
+        if (m->row_live[i] == 0.0f) factor[pare_blocks_diagonal(b, i)] = 1.0f;
+    for (int64_t i = 0; i < b.count; i++)
+        if (!pare_cholesky_float(factor + pare_blocks_begin(b, i), b.size))
+            return pare_fail(
+                PARE_NUMERIC_ERROR,
+                "the loss's gradients at the outputs of %s are too alike to be factored: raise their damping",
+                m->problem->what);
+    for (int64_t i = 0; i < m->rows; i++)
+        if (m->row_live[i] == 0.0f) factor[pare_blocks_diagonal(b, i)] = 0.0f;
     return PARE_OK;
 }
 
@@ -97,12 +100,13 @@ static pare_status judge(const pare_kronecker_metric *m, const float *dense, con
     PARE_TRY(pare_alloc_uninitialized(&scratch, (size_t)(m->rows * m->columns), sizeof *scratch, "weight update"));
     pare_status status = PARE_OK;
     if (m->fisher) {
-        status = pare_alloc_uninitialized(&factor, (size_t)(m->rows * m->rows), sizeof *factor, "weight update");
+        status =
+            pare_alloc_uninitialized(&factor, (size_t)pare_blocks_elements(m->blocks), sizeof *factor, "weight update");
         if (!status) status = factor_rows(m, factor);
     }
     if (!status)
-        status =
-            pare_keep_better(dense, m->gram, factor, factor ? NULL : m->row_weight, mask, scratch, weights, better);
+        status = pare_keep_better(dense, m->gram, &(pare_row_metric){factor, m->blocks, factor ? NULL : m->row_weight},
+                                  mask, scratch, weights, better);
     pare_free(scratch);
     pare_free(factor);
     return status;
@@ -113,7 +117,8 @@ static pare_status refine(const pare_kronecker_metric *m, const float *dense, fl
                           const pare_element_mask *mask, pare_better *better) {
     int32_t steps = m->problem->refine;
     if (steps > 0)
-        PARE_TRY(pare_masked_cg_metric(m->problem->backend, dense, m->gram, m->fisher, mask, steps, weights));
+        PARE_TRY(
+            pare_masked_cg_metric(m->problem->backend, dense, m->gram, m->fisher, m->blocks, mask, steps, weights));
     restore_dead(m, dense, weights);
     pare_element_mask_apply(mask, weights);
     return judge(m, dense, mask, weights, better);

@@ -1,16 +1,18 @@
 /* Mask and weights of a matrix in the metric of the loss: the error of its output as the loss feels it,
  *   E(X) = tr(Fd (X - W) Hd (X - W)^T),   Hd = H + damping mean diag H I,   Fd = F + fisher_damping mean diag F I,
  * H the inputs' Gram matrix and F the outputs' Fisher matrix (sum over tokens of g g^T, g the loss's gradient at the
- * matrix's output): the Kronecker-factored second-order model of the loss (Martens and Grosse, arXiv 1503.05671).
+ * matrix's output): the Kronecker-factored second-order model of the loss (Martens and Grosse, arXiv 1503.05671). F may
+ * be made of blocks along its diagonal, such as one of each head.
  *
  * Two ways, both followed by `refine` steps of conjugate gradients on the support (masked_cg.h):
  * ADMM (kronecker_admm.c): in coordinates where both diagonals are 1, with a penalty that grows,
  *   B <- argmin tr(F (B - W) H (B - W)^T) + rho |B - D + V / rho|^2, by `inner` steps of conjugate gradients that are
  *   preconditioned with (F + sqrt(rho) I)^-1 and (H + sqrt(rho) I)^-1,
  *   D <- B + V / rho on the mask, chosen by |B + V / rho|,   V <- V + rho (B - D).
- *   An iteration takes 4 inner rows columns (rows + columns) operations.
+ *   An iteration takes 2 rows columns (2 rows of a block + columns) operations, and for every inner step but the first
+ *   twice 2 rows columns (rows of a block + columns).
  * Sweep (kronecker_sweep.c): SparseGPT with errors that go on to the rows below as well as to the columns behind, in
- *   rows columns (rows + columns) operations in all.
+ *   rows columns (rows of a block + columns) operations in all.
  *
  * Without F, or with a diagonal one, rows are independent: then the sweep is SparseGPT's own, the steps are the plain
  * ones, and no product with F is taken. */
@@ -19,6 +21,7 @@
 
 #include "backend/backend.h"
 #include "select/element_select.h"
+#include "support/blocks.h"
 #include "support/cholesky.h"
 #include "support/work.h"
 
@@ -26,7 +29,8 @@ typedef struct pare_kronecker {
     const pare_backend *backend;       /* for products of operands where they are bf16 (sandwich.h); NULL: in fp32 */
     const float *gram;                 /* [columns, columns] symmetric, both triangles */
     double damping;                    /* 0.01 */
-    const float *fisher;               /* [rows, rows] symmetric, both triangles, or NULL */
+    const float *fisher;               /* blocks of `block` rows (support/blocks.h), both triangles, or NULL */
+    int64_t block;                     /* 0: one block, [rows, rows] */
     const float *fisher_diagonal;      /* [rows], where fisher is NULL; or NULL: the unit matrix */
     double fisher_damping;             /* 0.1 */
     const pare_element_target *choose; /* the mask is chosen; NULL: it is given. Not PARE_COMPARE_GLOBAL */
@@ -54,8 +58,8 @@ typedef struct pare_kronecker_result {
  * threads. PARE_NUMERIC_ERROR if anything is not finite. */
 pare_status pare_kronecker_run(const pare_kronecker *kronecker, float *weights, pare_element_mask *mask,
                                pare_kronecker_result *result);
-/* Of temporaries. coupled: with a full Fisher matrix; of the rest, numbers alone count. */
-uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns);
-pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns);
+/* Of temporaries. coupled: rows of each block of the Fisher matrix, 0: none; of the rest, numbers alone count. */
+uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t coupled, int64_t rows, int64_t columns);
+pare_work pare_kronecker_work(const pare_kronecker *kronecker, int64_t coupled, int64_t rows, int64_t columns);
 
 #endif

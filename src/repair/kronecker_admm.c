@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The preconditioner is factored again when the penalty has grown by more than this. */
+/* A preconditioner serves penalties that are up to so many times smaller or larger than its own. */
 static const double stale = 4.0;
 
 typedef struct work {
@@ -22,37 +22,52 @@ typedef struct work {
     float *y, *gradient;                   /* F (B - W) H */
     float *residual, *direction, *product; /* all [rows, columns] */
     float *row_inverse, *column_inverse;   /* (F + sqrt(rho) I)^-1; (H + sqrt(rho) I)^-1 */
-    pare_sandwich sides, inverses;         /* F and H; the inverses */
+    pare_sandwich sides, inverses;         /* F and H, where there are inner steps; the inverses */
     pare_sandwich_room room;
     double *sums;         /* [rows] */
     double rho, factored; /* factored: rho of the inverses; 0: none yet */
+    float shift;          /* what they have on their diagonals: its root, or itself where rows are independent */
 } work;
 
-uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, int64_t coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
     bool rounds = pare_sandwich_rounds(problem->backend);
-    return (5 * r * c + c * c + (coupled ? r * r : 0)) * sizeof(float) + r * sizeof(double) +
-           2 * pare_sandwich_bytes(rounds, coupled, rows, columns) +
+    return (5 * r * c + c * c + r * (uint64_t)coupled) * sizeof(float) + r * sizeof(double) +
+           (problem->inner > 1 ? 2 : 1) * pare_sandwich_bytes(rounds, coupled, rows, columns) +
            pare_sandwich_room_bytes(rounds, coupled, rows, columns);
+}
+
+/* The preconditioner's penalty where that of iteration i is rho: in the middle of those that it serves. */
+static double centre(const pare_kronecker *k, int32_t i, double rho) {
+    double last = rho * pow(k->growth, (double)(k->iterations - 1 - i));
+    return fmin(rho * stale, sqrt(rho * fmax(rho, last)));
+}
+
+static bool serves(double factored, double rho) {
+    return factored > 0.0 && rho <= stale * factored * (1.0 + 1e-9);
 }
 
 /* How often the preconditioner is made. */
 static double factored_times(const pare_kronecker *k) {
     double times = 0.0, factored = 0.0, rho = k->rho;
     for (int32_t i = 0; i < k->iterations; i++, rho *= k->growth) {
-        if (factored > 0.0 && rho <= stale * factored) continue;
-        factored = rho;
+        if (serves(factored, rho)) continue;
+        factored = centre(k, i, rho);
         times += 1.0;
     }
     return times;
 }
 
-/* Every step of an iteration but the first takes a product with the inverses and one with the metric. */
-pare_work pare_kronecker_admm_work(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+/* Every iteration but the first takes products with the inverses, and where it goes on by a product with the inverses
+ * and one with the metric a step. */
+pare_work pare_kronecker_admm_work(const pare_kronecker *problem, int64_t coupled, int64_t rows, int64_t columns) {
     double m = (double)rows, n = (double)columns, iterations = (double)problem->iterations;
-    double steps = iterations > 1.0 ? (iterations - 1.0) * (double)problem->inner : 0.0;
-    double inverse = n * n * n + (coupled ? m * m * m : 0.0);
-    pare_work total = pare_sandwich_work(pare_sandwich_rounds(problem->backend), coupled, rows, columns, 2.0 * steps);
+    double first = iterations > 1.0 ? iterations - 1.0 : 0.0, steps = first * (double)problem->inner;
+    bool rounds = pare_sandwich_rounds(problem->backend);
+    double inverse = n * n * n + m * (double)coupled * (double)coupled;
+    pare_work total = pare_sandwich_resolve_work(rounds, coupled, rows, columns, first);
+    pare_work inner = pare_sandwich_work(rounds, coupled, rows, columns, 2.0 * (steps - first));
+    pare_work_add(&total, &inner, 1.0);
     total.amount[PARE_WORK_SINGLE] += factored_times(problem) * inverse;
     total.amount[PARE_WORK_BYTES] += (steps * 20.0 + iterations * 10.0) * m * n * sizeof(float);
     pare_work choice = pare_element_select_work(rows, columns);
@@ -78,15 +93,19 @@ static pare_status work_new(work *w) {
     size_t size = (size_t)w->size, rows = (size_t)w->rows, columns = (size_t)w->columns;
     float **matrices[] = {&w->y, &w->gradient, &w->residual, &w->direction, &w->product};
     const pare_kronecker_metric *m = w->metric;
+    const pare_backend *rounding = pare_sandwich_rounds(w->k->backend) ? w->k->backend : NULL;
+    const pare_sandwich shape = {rounding, m->blocks, w->columns, m->fisher, m->gram, NULL, NULL};
     pare_status status = pare_alloc(&w->sums, rows, sizeof(double), "weight update");
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
         status = pare_alloc_uninitialized(matrices[i], size, sizeof(float), "weight update");
     if (!status)
         status = pare_alloc_uninitialized(&w->column_inverse, columns * columns, sizeof(float), "weight update");
     if (!status && m->fisher)
-        status = pare_alloc_uninitialized(&w->row_inverse, rows * rows, sizeof(float), "weight update");
-    if (!status) status = pare_sandwich_new(w->k->backend, m->fisher, w->rows, m->gram, w->columns, &w->sides);
-    if (!status) status = pare_sandwich_room_new(&w->sides, &w->room);
+        status = pare_alloc_uninitialized(&w->row_inverse, (size_t)pare_blocks_elements(m->blocks), sizeof(float),
+                                          "weight update");
+    if (!status && w->k->inner > 1)
+        status = pare_sandwich_new(w->k->backend, m->fisher, m->blocks, m->gram, w->columns, &w->sides);
+    if (!status) status = pare_sandwich_room_new(&shape, &w->room);
     if (status) work_free(w);
     return status;
 }
@@ -100,14 +119,18 @@ static pare_status invert(const work *w, const float *matrix, int64_t n, double 
     return pare_fail(PARE_NUMERIC_ERROR, "the metric of %s cannot be factored: raise the damping", w->k->what);
 }
 
-static pare_status precondition(work *w) {
+static pare_status precondition(work *w, int32_t iteration) {
     const pare_kronecker_metric *m = w->metric;
-    if (w->factored > 0.0 && w->rho <= stale * w->factored) return PARE_OK;
-    w->factored = w->rho;
-    PARE_TRY(invert(w, m->gram, w->columns, m->fisher ? sqrt(w->rho) : w->rho, w->column_inverse));
-    if (m->fisher) PARE_TRY(invert(w, m->fisher, w->rows, sqrt(w->rho), w->row_inverse));
+    if (serves(w->factored, w->rho)) return PARE_OK;
+    w->factored = centre(w->k, iteration, w->rho);
+    w->shift = (float)(m->fisher ? sqrt(w->factored) : w->factored);
+    PARE_TRY(invert(w, m->gram, w->columns, w->shift, w->column_inverse));
+    for (int64_t i = 0; i < (m->fisher ? m->blocks.count : 0); i++) {
+        int64_t begin = pare_blocks_begin(m->blocks, i);
+        PARE_TRY(invert(w, m->fisher + begin, m->blocks.size, w->shift, w->row_inverse + begin));
+    }
     pare_sandwich_free(&w->inverses);
-    return pare_sandwich_new(w->k->backend, w->row_inverse, w->rows, w->column_inverse, w->columns, &w->inverses);
+    return pare_sandwich_new(w->k->backend, w->row_inverse, m->blocks, w->column_inverse, w->columns, &w->inverses);
 }
 
 static double dot(const work *w, const float *a, const float *b) {
@@ -122,15 +145,25 @@ static void find_residual(const work *w) {
         w->residual[i] = rho * (w->y[i] - w->fit[i]) - w->gradient[i];
 }
 
-/* product = left matrix right */
+/* direction and product = F direction H: the first step down the residual. */
+static pare_status begin(const work *w) {
+    return pare_sandwich_resolve(&w->inverses, w->shift, &w->room, w->residual, w->direction, w->product);
+}
+
 static pare_status multiply(const work *w, const pare_sandwich *between, const float *matrix) {
     return pare_sandwich_run(between, &w->room, matrix, w->rows, w->product);
 }
 
-static void turn(const work *w, float factor) {
+/* The same for a further one, conjugate to that before. */
+static pare_status turn(const work *w, double *energy) {
+    double before = *energy;
+    PARE_TRY(multiply(w, &w->inverses, w->residual));
+    *energy = dot(w, w->residual, w->product);
+    float factor = (float)(*energy / before);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < w->size; i++)
-        w->direction[i] = factor == 0.0f ? w->product[i] : w->product[i] + factor * w->direction[i];
+        w->direction[i] = w->product[i] + factor * w->direction[i];
+    return multiply(w, &w->sides, w->direction);
 }
 
 /* Along the direction; product: F direction H. */
@@ -145,19 +178,15 @@ static void move(const work *w, float length) {
 }
 
 /* B, by conjugate gradients from where it was. */
-static pare_status solve(work *w) {
-    double before = 0.0;
-    PARE_TRY(precondition(w));
+static pare_status solve(work *w, int32_t iteration) {
+    double energy = 0.0;
+    PARE_TRY(precondition(w, iteration));
     find_residual(w);
     for (int32_t step = 0; step < w->k->inner; step++) {
-        PARE_TRY(multiply(w, &w->inverses, w->residual));
-        double energy = dot(w, w->residual, w->product);
-        if (!(energy > 0.0)) break;
-        turn(w, step ? (float)(energy / before) : 0.0f);
-        before = energy;
-        PARE_TRY(multiply(w, &w->sides, w->direction));
+        PARE_TRY(step ? turn(w, &energy) : begin(w));
+        if (!step) energy = dot(w, w->residual, w->direction);
         double curvature = dot(w, w->direction, w->product) + w->rho * dot(w, w->direction, w->direction);
-        if (!(curvature > 0.0) || !isfinite(energy / curvature)) break;
+        if (!(energy > 0.0) || !(curvature > 0.0) || !isfinite(energy / curvature)) break;
         move(w, (float)(energy / curvature));
     }
     return pare_interrupted();
@@ -209,7 +238,7 @@ static pare_status iterate(work *w) {
     memset(w->gradient, 0, (size_t)w->size * sizeof *w->gradient);
     w->rho = w->k->rho;
     for (int32_t i = 0; i < w->k->iterations; i++) {
-        PARE_TRY(i ? solve(w) : precondition(w));
+        if (i) PARE_TRY(solve(w, i));
         add_multiplier(w, i == 0);
         if (w->k->choose) {
             pare_kronecker_scores(w->metric, w->y, w->product);

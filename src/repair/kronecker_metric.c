@@ -8,22 +8,31 @@
 
 static const double largest_share = 1.0, first_share = 1e-8;
 
-/* One side of the metric, n = rows or columns, and how it is damped. */
+/* One side of the metric, and how it is damped. */
 typedef struct side {
-    const float *from; /* [n, n] */
-    int64_t n;
+    const float *from;
+    pare_blocks blocks; /* of columns, one */
+    int64_t n;          /* rows of all of them */
     float *to, *scale, *live;
     bool dies; /* where the diagonal is 0 before damping */
     pare_damping *damping;
 } side;
 
 static side input_side(const pare_kronecker_metric *m, pare_damping *damping) {
-    return (side){m->problem->gram, m->columns, m->gram, m->column_scale, m->column_live, true, damping};
+    return (side){
+        m->problem->gram, pare_blocks_of(m->columns, 0), m->columns, m->gram, m->column_scale, m->column_live, true,
+        damping};
 }
 
 static side output_side(const pare_kronecker_metric *m, pare_damping *damping) {
-    return (side){
-        m->problem->fisher, m->rows, m->fisher, m->row_scale, m->row_live, m->problem->fisher_damping <= 0.0, damping};
+    return (side){m->problem->fisher,
+                  m->blocks,
+                  m->rows,
+                  m->fisher,
+                  m->row_scale,
+                  m->row_live,
+                  m->problem->fisher_damping <= 0.0,
+                  damping};
 }
 
 /* scale and live of element i, whose diagonal is `value` before damping. */
@@ -37,25 +46,36 @@ static void set_scale(const side *s, int64_t i, double value) {
 static void set_scales(const side *s) {
     s->damping->dead = 0;
     for (int64_t i = 0; i < s->n; i++) {
-        set_scale(s, i, (double)s->from[i * (s->n + 1)]);
+        set_scale(s, i, (double)s->from[pare_blocks_diagonal(s->blocks, i)]);
         s->damping->dead += s->live[i] == 0.0f;
     }
 }
 
 static void fill(const side *s, bool scaled) {
-    int64_t n = s->n;
+    pare_blocks b = s->blocks;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i++) {
-        const float *row = s->from + i * n;
-        float *out = s->to + i * n;
-        for (int64_t j = 0; j < n; j++)
-            out[j] = scaled ? row[j] / (s->scale[i] * s->scale[j]) : row[j];
-        double diagonal = scaled ? 1.0 : (double)row[i] + s->damping->lambda;
-        out[i] = s->live[i] == 0.0f ? 0.0f : (float)diagonal;
+    for (int64_t i = 0; i < s->n; i++) {
+        const float *row = s->from + pare_blocks_row(b, i), *scale = s->scale + pare_blocks_first(b, i);
+        float *out = s->to + pare_blocks_row(b, i);
+        for (int64_t j = 0; j < b.size; j++)
+            out[j] = scaled ? row[j] / (s->scale[i] * scale[j]) : row[j];
+        double diagonal = scaled ? 1.0 : (double)row[i % b.size] + s->damping->lambda;
+        out[i % b.size] = s->live[i] == 0.0f ? 0.0f : (float)diagonal;
     }
 }
 
-/* Raises the damping until the matrix can be factored; factor: [n, n] scratch. */
+static bool can_be_factored(const side *s, float *factor) {
+    pare_blocks b = s->blocks;
+    for (int64_t i = 0; i < b.count; i++) {
+        memcpy(factor, s->to + pare_blocks_begin(b, i), (size_t)(b.size * b.size) * sizeof *factor);
+        for (int64_t j = 0; j < b.size; j++)
+            if (s->live[i * b.size + j] == 0.0f) factor[j * (b.size + 1)] = 1.0f;
+        if (!pare_cholesky_float(factor, b.size)) return false;
+    }
+    return true;
+}
+
+/* Raises the damping until the matrix can be factored; factor: scratch of one block. */
 static pare_status damp(const side *s, double share, double mean, const char *what, float *factor) {
     pare_damping *damping = s->damping;
     *damping = (pare_damping){.share = share};
@@ -63,10 +83,7 @@ static pare_status damp(const side *s, double share, double mean, const char *wh
         damping->lambda = damping->share * mean;
         set_scales(s);
         fill(s, true);
-        memcpy(factor, s->to, (size_t)(s->n * s->n) * sizeof *factor);
-        for (int64_t i = 0; i < s->n; i++)
-            if (s->live[i] == 0.0f) factor[i * (s->n + 1)] = 1.0f;
-        if (pare_cholesky_float(factor, s->n)) return PARE_OK;
+        if (can_be_factored(s, factor)) return PARE_OK;
         if (damping->share >= largest_share)
             return pare_fail(PARE_NUMERIC_ERROR,
                              "the products of %s cannot be factored even with damping %g: calibrate with more or other "
@@ -76,43 +93,50 @@ static pare_status damp(const side *s, double share, double mean, const char *wh
     }
 }
 
-static bool is_diagonal(const float *matrix, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++)
-            if (i != j && matrix[i * n + j] != 0.0f) return false;
+static bool is_diagonal(const float *matrix, pare_blocks b) {
+    for (int64_t i = 0; i < pare_blocks_rows(b); i++)
+        for (int64_t j = 0; j < b.size; j++)
+            if (i % b.size != j && matrix[pare_blocks_row(b, i) + j] != 0.0f) return false;
     return true;
 }
 
-static pare_status diagonal_mean(const float *diagonal, int64_t n, int64_t step, const char *what, double *mean) {
+/* F's diagonal element, 1 where it is the unit matrix. */
+static double diagonal_of(const pare_kronecker_metric *m, int64_t row) {
+    const pare_kronecker *k = m->problem;
+    if (k->fisher) return (double)k->fisher[pare_blocks_diagonal(m->blocks, row)];
+    return k->fisher_diagonal ? (double)k->fisher_diagonal[row] : 1.0;
+}
+
+static pare_status diagonal_mean(const pare_kronecker_metric *m, const char *what, double *mean) {
     double sum = 0.0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)diagonal[i * step];
-    *mean = sum / (double)(n ? n : 1);
+    for (int64_t row = 0; row < m->rows; row++)
+        sum += diagonal_of(m, row);
+    *mean = sum / (double)(m->rows ? m->rows : 1);
     if (isfinite(sum)) return PARE_OK;
     return pare_fail(PARE_NUMERIC_ERROR, "%s hold NaN or infinity: check the model with `pare inspect`", what);
 }
 
-/* Rows apart: only F's diagonal, `step` values from one to the next (NULL: ones). */
-static pare_status set_rows_apart(pare_kronecker_metric *m, const float *diagonal, int64_t step, const char *what) {
+/* Rows apart: only F's diagonal. */
+static void set_rows_apart(pare_kronecker_metric *m, double mean) {
     pare_damping *damping = &m->fisher_damping;
-    double mean = 0.0;
-    if (diagonal) PARE_TRY(diagonal_mean(diagonal, m->rows, step, what, &mean));
+    bool unit = !m->problem->fisher && !m->problem->fisher_diagonal;
+    if (unit) mean = 0.0;
     *damping = (pare_damping){.share = mean > 0.0 ? m->problem->fisher_damping : 0.0};
     damping->lambda = damping->share * mean;
     side s = output_side(m, damping);
     for (int64_t row = 0; row < m->rows; row++) {
-        set_scale(&s, row, mean > 0.0 ? (double)diagonal[row * step] : 1.0);
+        set_scale(&s, row, mean > 0.0 ? diagonal_of(m, row) : 1.0);
         damping->dead += m->row_live[row] == 0.0f;
     }
-    return PARE_OK;
 }
 
 static pare_status set_rows(pare_kronecker_metric *m, const char *what, float *factor) {
     const pare_kronecker *k = m->problem;
     double mean = 0.0;
-    if (k->fisher) PARE_TRY(pare_gram_mean(k->fisher, m->rows, what, &mean));
-    if (k->fisher && !m->fisher) PARE_TRY(set_rows_apart(m, k->fisher, m->rows + 1, what));
-    if (!k->fisher) PARE_TRY(set_rows_apart(m, k->fisher_diagonal, 1, what));
+    for (int64_t i = 0; i < (k->fisher ? m->blocks.count : 0); i++)
+        PARE_TRY(pare_gram_mean(k->fisher + pare_blocks_begin(m->blocks, i), m->blocks.size, what, &mean));
+    PARE_TRY(diagonal_mean(m, what, &mean));
+    if (!m->fisher) set_rows_apart(m, mean);
     if (m->fisher) {
         side s = output_side(m, &m->fisher_damping);
         PARE_TRY(damp(&s, k->fisher_damping, mean, what, factor));
@@ -137,7 +161,9 @@ static pare_status set(pare_kronecker_metric *m, float *factor) {
 static pare_status allocate(pare_kronecker_metric *m, bool full) {
     size_t rows = (size_t)m->rows, columns = (size_t)m->columns;
     pare_status status = pare_alloc_uninitialized(&m->gram, columns * columns, sizeof(float), "weight update");
-    if (!status && full) status = pare_alloc_uninitialized(&m->fisher, rows * rows, sizeof(float), "weight update");
+    if (!status && full)
+        status = pare_alloc_uninitialized(&m->fisher, (size_t)pare_blocks_elements(m->blocks), sizeof(float),
+                                          "weight update");
     if (!status) status = pare_alloc(&m->row_scale, rows, sizeof(float), "weight update");
     if (!status) status = pare_alloc(&m->column_scale, columns, sizeof(float), "weight update");
     if (!status) status = pare_alloc(&m->row_live, rows, sizeof(float), "weight update");
@@ -148,10 +174,11 @@ static pare_status allocate(pare_kronecker_metric *m, bool full) {
 
 pare_status pare_kronecker_metric_new(const pare_kronecker *problem, int64_t rows, int64_t columns,
                                       pare_kronecker_metric *out) {
-    bool full = problem->fisher && !is_diagonal(problem->fisher, rows);
-    size_t n = (size_t)(full ? pare_larger(rows, columns) : columns);
+    pare_blocks blocks = pare_blocks_of(rows, problem->block);
+    bool full = problem->fisher && !is_diagonal(problem->fisher, blocks);
+    size_t n = (size_t)(full ? pare_larger(blocks.size, columns) : columns);
     float *factor = NULL;
-    *out = (pare_kronecker_metric){.problem = problem, .rows = rows, .columns = columns};
+    *out = (pare_kronecker_metric){.problem = problem, .rows = rows, .columns = columns, .blocks = blocks};
     pare_status status = allocate(out, full);
     if (!status) status = pare_alloc_uninitialized(&factor, n * n, sizeof *factor, "weight update");
     if (!status) status = set(out, factor);
@@ -171,13 +198,13 @@ void pare_kronecker_metric_free(pare_kronecker_metric *metric) {
     *metric = (pare_kronecker_metric){0};
 }
 
-uint64_t pare_kronecker_metric_held_bytes(bool coupled, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_metric_held_bytes(int64_t coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
-    return (c * c + (coupled ? r * r : 0) + 2 * (r + c)) * sizeof(float) + r * sizeof(double);
+    return (c * c + r * (uint64_t)coupled + 2 * (r + c)) * sizeof(float) + r * sizeof(double);
 }
 
-uint64_t pare_kronecker_metric_bytes(bool coupled, int64_t rows, int64_t columns) {
-    uint64_t n = (uint64_t)(coupled ? pare_larger(rows, columns) : columns);
+uint64_t pare_kronecker_metric_bytes(int64_t coupled, int64_t rows, int64_t columns) {
+    uint64_t n = (uint64_t)pare_larger(coupled, columns);
     return pare_kronecker_metric_held_bytes(coupled, rows, columns) + n * n * sizeof(float);
 }
 

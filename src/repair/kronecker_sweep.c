@@ -3,9 +3,9 @@
  * weights, found row by row,
  *   d = R^T e,   d_o U_ii = w_oi where (o, i) is pruned,   W[:, j] -= d U_ij for j >= i.
  *
- * The order of work: columns in slabs, rows in blocks. What a row takes from blocks above is one product; within a
- * block columns are eliminated one by one in cache, transposed, so that a vector holds a column of several rows.
- * Columns behind the slab take its errors by one product. In scaled coordinates. */
+ * The order of work: columns in slabs, rows in strips. What a row takes from strips above it in its block of F is one
+ * product; within a strip columns are eliminated one by one in cache, transposed, so that a vector holds a column of
+ * several rows. Columns behind the slab take its errors by one product. In scaled coordinates. */
 #include "repair/inverse_factor.h"
 #include "repair/kronecker_internal.h"
 #include "repair/obs_update.h"
@@ -19,11 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 64, TILE = 64 }; /* rows in cache; columns of a product */
+enum { STRIP = 64, TILE = 64 }; /* rows in cache; columns of a product */
 
 typedef struct work {
-    const pare_element_target *choose; /* on the way; NULL: the mask is given */
-    pare_inverse_factor columns_factor, rows_factor;
+    const pare_element_target *choose;                /* on the way; NULL: the mask is given */
+    pare_inverse_factor columns_factor, *rows_factor; /* of every block of F */
+    pare_blocks blocks;
     float *weights;
     pare_element_mask *mask;
     int64_t rows, columns, slab;
@@ -31,8 +32,8 @@ typedef struct work {
     float *errors, *carried;         /* e and d, [rows, slab] */
     float *scores;                   /* [rows, slab] */
     uint8_t *kept;                   /* [rows, slab]; also one group */
-    float *weight, *error, *carry;   /* of a block, transposed: [slab, BLOCK] */
-    uint8_t *stays;                  /* [slab, BLOCK] */
+    float *weight, *error, *carry;   /* of a strip, transposed: [slab, STRIP] */
+    uint8_t *stays;                  /* [slab, STRIP] */
 } work;
 
 /* Slabs wide enough for whole patterns, and no wider than the matrix. */
@@ -48,23 +49,30 @@ static bool on_the_way(const pare_element_target *choose) {
     return choose && (choose->of > 0 || choose->compare == PARE_COMPARE_SLAB);
 }
 
-uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+/* Of the factors of F's blocks. */
+static uint64_t outputs_bytes(int64_t coupled, int64_t rows) {
+    uint64_t blocks = (uint64_t)(rows / coupled);
+    return blocks * (pare_inverse_factor_held_bytes(coupled) + sizeof(pare_inverse_factor));
+}
+
+uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, int64_t coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns, slab = (uint64_t)slab_of(problem, columns);
     uint64_t inputs = pare_inverse_factor_held_bytes(columns), scores = r * c * sizeof(float);
     uint64_t making = pare_inverse_factor_bytes(columns) - inputs,
              sweep = pare_obs_update_bytes(rows, columns, problem->slab);
     if (coupled) {
-        uint64_t outputs = pare_inverse_factor_held_bytes(rows), more = pare_inverse_factor_bytes(rows);
+        uint64_t outputs = outputs_bytes(coupled, rows);
+        uint64_t more = outputs + pare_inverse_factor_bytes(coupled) - pare_inverse_factor_held_bytes(coupled);
         making = making > more ? making : more;
         sweep =
-            outputs + slab * (3 * r * sizeof(float) + r + BLOCK * (3 * sizeof(float) + 1)) + (r + c) * sizeof(float);
+            outputs + slab * (3 * r * sizeof(float) + r + STRIP * (3 * sizeof(float) + 1)) + (r + c) * sizeof(float);
     }
     uint64_t most = making > sweep ? making : sweep;
-    return inputs + (most > scores ? most : scores + (coupled ? pare_inverse_factor_held_bytes(rows) : 0));
+    return inputs + (most > scores ? most : scores + (coupled ? outputs_bytes(coupled, rows) : 0));
 }
 
 /* Factors of both sides, and what each column's errors tell the columns behind, each row's the rows below. */
-pare_work pare_kronecker_sweep_work(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+pare_work pare_kronecker_sweep_work(const pare_kronecker *problem, int64_t coupled, int64_t rows, int64_t columns) {
     double elements = (double)rows * (double)columns;
     pare_work total = pare_inverse_factor_work(columns);
     pare_work sweep = pare_obs_update_work(rows, columns, slab_of(problem, columns));
@@ -72,15 +80,17 @@ pare_work pare_kronecker_sweep_work(const pare_kronecker *problem, bool coupled,
     pare_work choice = pare_element_select_work(rows, columns);
     pare_work_add(&total, &choice, 1.0);
     if (!coupled) return total;
-    pare_work outputs = pare_inverse_factor_work(rows);
-    pare_work_add(&total, &outputs, 1.0);
-    total.amount[PARE_WORK_SINGLE] += elements * (double)rows;
+    pare_work outputs = pare_inverse_factor_work(coupled);
+    pare_work_add(&total, &outputs, (double)rows / (double)coupled);
+    total.amount[PARE_WORK_SINGLE] += elements * (double)coupled;
     return total;
 }
 
 static void work_free(work *w) {
     pare_inverse_factor_free(&w->columns_factor);
-    pare_inverse_factor_free(&w->rows_factor);
+    for (int64_t i = 0; w->rows_factor && i < w->blocks.count; i++)
+        pare_inverse_factor_free(&w->rows_factor[i]);
+    pare_free(w->rows_factor);
     pare_free(w->column_pivot);
     pare_free(w->row_pivot);
     pare_free(w->errors);
@@ -91,34 +101,39 @@ static void work_free(work *w) {
     pare_free(w->stays);
 }
 
-static pare_status pivots(const pare_inverse_factor *factor, float **out) {
-    PARE_TRY(pare_alloc(out, (size_t)factor->n, sizeof(float), "weight update"));
+static void pivots(const pare_inverse_factor *factor, float *out) {
     for (int64_t i = 0; i < factor->n; i++)
-        (*out)[i] = factor->dead[i] ? 0.0f : 1.0f / factor->upper[i * (factor->n + 1)];
-    return PARE_OK;
+        out[i] = factor->dead[i] ? 0.0f : 1.0f / factor->upper[i * (factor->n + 1)];
 }
 
 static pare_status factor(const pare_kronecker_metric *m, work *w) {
     char name[160];
     snprintf(name, sizeof name, "the inputs of %s", m->problem->what);
     PARE_TRY(pare_inverse_factor_new(m->gram, m->columns, 0.0, name, &w->columns_factor));
-    PARE_TRY(pivots(&w->columns_factor, &w->column_pivot));
+    PARE_TRY(pare_alloc(&w->column_pivot, (size_t)m->columns, sizeof(float), "weight update"));
+    pivots(&w->columns_factor, w->column_pivot);
     if (!m->fisher) return PARE_OK;
     snprintf(name, sizeof name, "the loss's gradients at the outputs of %s", m->problem->what);
-    PARE_TRY(pare_inverse_factor_new(m->fisher, m->rows, 0.0, name, &w->rows_factor));
-    return pivots(&w->rows_factor, &w->row_pivot);
+    PARE_TRY(pare_alloc(&w->row_pivot, (size_t)m->rows, sizeof(float), "weight update"));
+    PARE_TRY(pare_alloc(&w->rows_factor, (size_t)w->blocks.count, sizeof *w->rows_factor, "weight update"));
+    for (int64_t i = 0; i < w->blocks.count; i++) {
+        PARE_TRY(pare_inverse_factor_new(m->fisher + pare_blocks_begin(w->blocks, i), w->blocks.size, 0.0, name,
+                                         &w->rows_factor[i]));
+        pivots(&w->rows_factor[i], w->row_pivot + i * w->blocks.size);
+    }
+    return PARE_OK;
 }
 
 static pare_status buffers(work *w) {
-    size_t size = (size_t)(w->rows * w->slab), block = (size_t)(BLOCK * w->slab);
+    size_t size = (size_t)(w->rows * w->slab), strip = (size_t)(STRIP * w->slab);
     PARE_TRY(pare_alloc_uninitialized(&w->errors, size, sizeof(float), "weight update"));
     PARE_TRY(pare_alloc_uninitialized(&w->carried, size, sizeof(float), "weight update"));
     PARE_TRY(pare_alloc_uninitialized(&w->scores, size, sizeof(float), "weight update"));
     PARE_TRY(pare_alloc(&w->kept, size, 1, "weight update"));
-    PARE_TRY(pare_alloc(&w->weight, 3 * block, sizeof(float), "weight update"));
-    w->error = w->weight + block;
-    w->carry = w->error + block;
-    return pare_alloc(&w->stays, block, 1, "weight update");
+    PARE_TRY(pare_alloc(&w->weight, 3 * strip, sizeof(float), "weight update"));
+    w->error = w->weight + strip;
+    w->carry = w->error + strip;
+    return pare_alloc(&w->stays, strip, 1, "weight update");
 }
 
 /* The slab's mask from all rows at once, by w^2 / (R_oo U_ii)^2. */
@@ -154,19 +169,19 @@ static pare_status choose_at_first(const work *w, const pare_kronecker_metric *m
 static void load(const work *w, int64_t row, int64_t count, int64_t first, int64_t width) {
     for (int64_t l = 0; l < count; l++)
         for (int64_t j = 0; j < width; j++) {
-            w->weight[j * BLOCK + l] = w->weights[(row + l) * w->columns + first + j];
-            w->carry[j * BLOCK + l] = row ? w->carried[(row + l) * width + j] : 0.0f;
-            w->stays[j * BLOCK + l] = pare_element_kept(w->mask, row + l, first + j);
+            w->weight[j * STRIP + l] = w->weights[(row + l) * w->columns + first + j];
+            w->carry[j * STRIP + l] = row % w->blocks.size ? w->carried[(row + l) * width + j] : 0.0f;
+            w->stays[j * STRIP + l] = pare_element_kept(w->mask, row + l, first + j);
         }
 }
 
 static void store(const work *w, int64_t row, int64_t count, int64_t first, int64_t width) {
     for (int64_t l = 0; l < count; l++)
         for (int64_t j = 0; j < width; j++) {
-            w->weights[(row + l) * w->columns + first + j] = w->weight[j * BLOCK + l];
-            w->carried[(row + l) * width + j] = w->carry[j * BLOCK + l];
-            w->errors[(row + l) * width + j] = w->error[j * BLOCK + l];
-            if (w->choose) pare_element_keep(w->mask, row + l, first + j, w->stays[j * BLOCK + l]);
+            w->weights[(row + l) * w->columns + first + j] = w->weight[j * STRIP + l];
+            w->carried[(row + l) * width + j] = w->carry[j * STRIP + l];
+            w->errors[(row + l) * width + j] = w->error[j * STRIP + l];
+            if (w->choose) pare_element_keep(w->mask, row + l, first + j, w->stays[j * STRIP + l]);
         }
 }
 
@@ -175,15 +190,15 @@ static void choose_group(const work *w, int64_t count, int64_t first, int64_t i,
     int64_t gone = length - (length * w->choose->keep + w->choose->of - 1) / w->choose->of;
     for (int64_t l = 0; l < count; l++) {
         for (int64_t j = 0; j < length; j++)
-            w->scores[j] = fabsf(w->weight[(i + j) * BLOCK + l] * w->column_pivot[first + i + j]);
+            w->scores[j] = fabsf(w->weight[(i + j) * STRIP + l] * w->column_pivot[first + i + j]);
         pare_element_select_group(w->scores, length, 1, gone, w->kept);
         for (int64_t j = 0; j < length; j++)
-            w->stays[(i + j) * BLOCK + l] = w->kept[j];
+            w->stays[(i + j) * STRIP + l] = w->kept[j];
     }
 }
 
-/* One column of a block: rows one after the other, each pruned one telling those below. rows_upper: R's element of the
- * block's first row, n to the next row. */
+/* One column of a strip: rows one after the other, each pruned one telling those below. rows_upper: R's element of the
+ * strip's first row, n to the next row. */
 PARE_VECTORIZE static void eliminate_column(float *weight, const uint8_t *stays, float *error, float *carry,
                                             const float *rows_upper, const float *row_pivot, int64_t n, int64_t count,
                                             float column_pivot) {
@@ -201,18 +216,19 @@ PARE_VECTORIZE static void push_columns(float *weight, const float *carry, const
                                         int64_t count) {
     for (int64_t j = 0; j < columns; j++)
         for (int64_t l = 0; l < count; l++)
-            weight[j * BLOCK + l] -= carry[l] * upper[j];
+            weight[j * STRIP + l] -= carry[l] * upper[j];
 }
 
-static void eliminate_block(const work *w, int64_t row, int64_t count, int64_t first, int64_t width) {
-    const float *rows_upper = w->rows_factor.upper + row * (w->rows + 1);
+static void eliminate_strip(const work *w, int64_t row, int64_t count, int64_t first, int64_t width) {
+    int64_t size = w->blocks.size;
+    const float *rows_upper = w->rows_factor[row / size].upper + row % size * (size + 1);
     int64_t of = w->choose ? w->choose->of : 0;
     load(w, row, count, first, width);
     for (int64_t i = 0; i < width; i++) {
-        float *weight = w->weight + i * BLOCK, *carry = w->carry + i * BLOCK, pivot = w->column_pivot[first + i];
-        const uint8_t *stays = w->stays + i * BLOCK;
+        float *weight = w->weight + i * STRIP, *carry = w->carry + i * STRIP, pivot = w->column_pivot[first + i];
+        const uint8_t *stays = w->stays + i * STRIP;
         if (of > 0 && i % of == 0) choose_group(w, count, first, i, pare_smaller(width - i, of));
-        eliminate_column(weight, stays, w->error + i * BLOCK, carry, rows_upper, w->row_pivot + row, w->rows, count,
+        eliminate_column(weight, stays, w->error + i * STRIP, carry, rows_upper, w->row_pivot + row, size, count,
                          pivot);
         if (pivot == 0.0f) memset(carry, 0, (size_t)count * sizeof *carry);
         push_columns(weight, carry, w->columns_factor.upper + (first + i) * (w->columns + 1), width - i, count);
@@ -222,22 +238,23 @@ static void eliminate_block(const work *w, int64_t row, int64_t count, int64_t f
     store(w, row, count, first, width);
 }
 
-/* carried = R[above, rows]^T e of the rows above, in tiles of fixed size. */
+/* carried = R[above, rows]^T e of the rows above in the same block, in tiles of fixed size. */
 static void carry_down(const work *w, int64_t row, int64_t count, int64_t width) {
+    int64_t size = w->blocks.size, above = row % size;
+    const float *upper = w->rows_factor[row / size].upper + above, *errors = w->errors + (row - above) * width;
 #pragma omp parallel for schedule(static)
     for (int64_t j = 0; j < width; j += TILE)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)pare_smaller(width - j, TILE), (int)row,
-                    1.0f, w->rows_factor.upper + row, (int)w->rows, w->errors + j, (int)width, 0.0f,
-                    w->carried + row * width + j, (int)width);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)pare_smaller(width - j, TILE), (int)above,
+                    1.0f, upper, (int)size, errors + j, (int)width, 0.0f, w->carried + row * width + j, (int)width);
 }
 
 static void eliminate_slab(const work *w, int64_t first, int64_t width) {
-    int64_t behind = first + width;
+    int64_t behind = first + width, count;
     openblas_set_num_threads(1);
-    for (int64_t row = 0; row < w->rows; row += BLOCK) {
-        int64_t count = pare_smaller(w->rows - row, BLOCK);
-        if (row) carry_down(w, row, count, width);
-        eliminate_block(w, row, count, first, width);
+    for (int64_t row = 0; row < w->rows; row += count) {
+        count = pare_smaller(w->blocks.size - row % w->blocks.size, STRIP);
+        if (row % w->blocks.size) carry_down(w, row, count, width);
+        eliminate_strip(w, row, count, first, width);
     }
     pare_product(w->rows, w->columns - behind, width, -1.0f, (pare_rows){w->carried, width},
                  (pare_rows){w->columns_factor.upper + first * w->columns + behind, w->columns}, 1.0f,
@@ -274,6 +291,7 @@ static pare_status sweep(work *w, const pare_kronecker_metric *m) {
 pare_status pare_kronecker_sweep(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask) {
     const pare_element_target *choose = metric->problem->choose;
     work w = {.choose = on_the_way(choose) ? choose : NULL,
+              .blocks = metric->blocks,
               .weights = weights,
               .mask = mask,
               .rows = metric->rows,

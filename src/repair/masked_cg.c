@@ -12,6 +12,7 @@ enum { ROWS = 2048 };
 
 typedef struct work {
     const float *dense, *gram, *fisher;
+    pare_blocks blocks; /* of fisher */
     const pare_element_mask *mask;
     int64_t first, count, columns, together; /* rows at once */
     float *residual, *direction, *product;   /* [together, columns] */
@@ -23,11 +24,11 @@ typedef struct work {
     double *next, *curvature; /* [together] energy behind this step, direction F G direction */
 } work;
 
-static int64_t rows_together(bool coupled, int64_t rows) {
+static int64_t rows_together(int64_t coupled, int64_t rows) {
     return coupled ? rows : pare_smaller(rows, ROWS);
 }
 
-uint64_t pare_masked_cg_metric_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns) {
+uint64_t pare_masked_cg_metric_bytes(bool rounds, int64_t coupled, int64_t rows, int64_t columns) {
     int64_t together = rows_together(coupled, rows);
     return (uint64_t)together * (3 * (uint64_t)columns * sizeof(float) + 3 * sizeof(double)) +
            (uint64_t)(columns + rows) * sizeof(float) + pare_sandwich_bytes(rounds, coupled, together, columns) +
@@ -35,11 +36,11 @@ uint64_t pare_masked_cg_metric_bytes(bool rounds, bool coupled, int64_t rows, in
 }
 
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns) {
-    return pare_masked_cg_metric_bytes(false, false, rows, columns);
+    return pare_masked_cg_metric_bytes(false, 0, rows, columns);
 }
 
 /* A product at the start and in every step, between what is read and written of the matrices. */
-pare_work pare_masked_cg_work(bool rounds, bool coupled, int64_t rows, int64_t columns, int32_t iterations) {
+pare_work pare_masked_cg_work(bool rounds, int64_t coupled, int64_t rows, int64_t columns, int32_t iterations) {
     double elements = (double)rows * (double)columns, products = (double)iterations + (iterations > 0 ? 1.0 : 0.0);
     pare_work total = pare_sandwich_work(false, coupled, rows, columns, iterations > 0 ? 1.0 : 0.0);
     pare_work steps = pare_sandwich_work(rounds, coupled, rows, columns, (double)iterations);
@@ -61,9 +62,9 @@ static void work_free(work *w) {
     pare_free(w->curvature);
 }
 
-static void invert_diagonal(const float *matrix, int64_t n, float *inverse) {
+static void invert_diagonal(const float *matrix, pare_blocks blocks, int64_t n, float *inverse) {
     for (int64_t i = 0; i < n; i++) {
-        float diagonal = matrix ? matrix[i * (n + 1)] : 1.0f;
+        float diagonal = matrix ? matrix[pare_blocks_diagonal(blocks, i)] : 1.0f;
         inverse[i] = diagonal > 0.0f ? 1.0f / diagonal : 0.0f;
     }
 }
@@ -71,13 +72,14 @@ static void invert_diagonal(const float *matrix, int64_t n, float *inverse) {
 static pare_status work_new(const pare_backend *backend, work *w) {
     int64_t rows = w->mask->rows, columns = w->mask->columns;
     w->columns = columns;
-    w->together = rows_together(w->fisher, rows);
-    w->exact = (pare_sandwich){.rows = w->together, .columns = columns, .left = w->fisher, .right = w->gram};
+    w->together = rows_together(w->fisher ? w->blocks.size : 0, rows);
+    pare_blocks sides = w->fisher ? w->blocks : pare_blocks_of(w->together, 0);
+    w->exact = (pare_sandwich){.rows = sides, .columns = columns, .left = w->fisher, .right = w->gram};
     size_t count = (size_t)w->together, size = count * (size_t)columns;
     pare_status status = pare_alloc_uninitialized(&w->residual, size, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc_uninitialized(&w->direction, size, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc_uninitialized(&w->product, size, sizeof(float), "conjugate gradients");
-    if (!status) status = pare_sandwich_new(backend, w->fisher, w->together, w->gram, columns, &w->sides);
+    if (!status) status = pare_sandwich_new(backend, w->fisher, sides, w->gram, columns, &w->sides);
     if (!status) status = pare_sandwich_room_new(&w->sides, &w->room);
     if (!status) status = pare_alloc(&w->inverse, (size_t)columns, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc(&w->row_inverse, (size_t)rows, sizeof(float), "conjugate gradients");
@@ -88,8 +90,8 @@ static pare_status work_new(const pare_backend *backend, work *w) {
         work_free(w);
         return status;
     }
-    invert_diagonal(w->gram, columns, w->inverse);
-    invert_diagonal(w->fisher, rows, w->row_inverse);
+    invert_diagonal(w->gram, pare_blocks_of(columns, 0), columns, w->inverse);
+    invert_diagonal(w->fisher, w->blocks, rows, w->row_inverse);
     return PARE_OK;
 }
 
@@ -189,9 +191,9 @@ static pare_status step(const work *w, float *weights) {
 }
 
 pare_status pare_masked_cg_metric(const pare_backend *backend, const float *dense, const float *gram,
-                                  const float *fisher, const pare_element_mask *mask, int32_t iterations,
-                                  float *weights) {
-    work w = {.dense = dense, .gram = gram, .fisher = fisher, .mask = mask};
+                                  const float *fisher, pare_blocks blocks, const pare_element_mask *mask,
+                                  int32_t iterations, float *weights) {
+    work w = {.dense = dense, .gram = gram, .fisher = fisher, .blocks = blocks, .mask = mask};
     PARE_TRY(work_new(backend, &w));
     pare_element_mask_apply(mask, weights);
     pare_status status = PARE_OK;
@@ -208,5 +210,5 @@ pare_status pare_masked_cg_metric(const pare_backend *backend, const float *dens
 
 pare_status pare_masked_cg(const float *dense, const float *gram, const pare_element_mask *mask, int32_t iterations,
                            float *weights) {
-    return pare_masked_cg_metric(NULL, dense, gram, NULL, mask, iterations, weights);
+    return pare_masked_cg_metric(NULL, dense, gram, NULL, (pare_blocks){0}, mask, iterations, weights);
 }

@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "select/element_mask.h"
+#include "support/blocks.h"
 #include "support/work.h"
 
 /* weights: float [rows, columns], in: a start, out: fitted, exact +0 where the mask prunes. dense: float [rows,
@@ -20,14 +21,16 @@ pare_status pare_masked_cg(const float *dense, const float *gram, const pare_ele
                            float *weights);
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
-/* The same with fisher: float [rows, rows] symmetric, both triangles, or NULL: rows are independent. The error of all
- * rows together falls; weights of outputs with nothing on fisher's diagonal stay as they are. Where the backend (NULL:
- * none) has bf16 operands, the products of the steps are of these (sandwich.h); the residual at the start is fp32's. */
+/* The same with fisher: float, symmetric blocks of rows, both triangles, or NULL: rows are independent. The error of
+ * all rows together falls; weights of outputs with nothing on fisher's diagonal stay as they are. Where the backend
+ * (NULL: none) has bf16 operands, the products of the steps are of these (sandwich.h); the residual at the start is
+ * fp32's. */
 pare_status pare_masked_cg_metric(const pare_backend *backend, const float *dense, const float *gram,
-                                  const float *fisher, const pare_element_mask *mask, int32_t iterations,
-                                  float *weights);
-uint64_t pare_masked_cg_metric_bytes(bool rounds, bool coupled, int64_t rows, int64_t columns);
+                                  const float *fisher, pare_blocks blocks, const pare_element_mask *mask,
+                                  int32_t iterations, float *weights);
+/* coupled: rows of a block of fisher, 0: none. */
+uint64_t pare_masked_cg_metric_bytes(bool rounds, int64_t coupled, int64_t rows, int64_t columns);
 /* Of either. */
-pare_work pare_masked_cg_work(bool rounds, bool coupled, int64_t rows, int64_t columns, int32_t iterations);
+pare_work pare_masked_cg_work(bool rounds, int64_t coupled, int64_t rows, int64_t columns, int32_t iterations);
 
 #endif

@@ -163,6 +163,38 @@ static void choices(void **state) {
     tiny_pass_close(&t);
 }
 
+/* Heads apart: what the whole matrices have within each head, whatever the widest may be; the others as they were. */
+static void heads_apart(void **state) {
+    (void)state;
+    static const int64_t counts[] = {4, 16}; /* by token, and by feature between gate, up and down */
+    for (int c = 0; c < 2; c++) {
+        tiny_pass t = open_tiny(counts[c], LENGTH);
+        pare_source source = {.model = t.model, .backend = t.backend};
+        pare_fisher_request request = request_of(&t, &source);
+        pare_fisher_choice choice = {.wanted = everything, .widest = 1, .by_head = true};
+        int64_t head = (int64_t)t.model->config.head_size, columns;
+        pare_linear_fisher all = run(&request, everything, INT64_MAX), f;
+        assert_int_equal(pare_linear_fisher_run(&request, &choice, &f), PARE_OK);
+        assert_int_equal(f.memory.bytes, pare_linear_fisher_bytes(t.model, &choice));
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            size_t id = pare_tensor_id(1, (pare_role)role);
+            int64_t rows = rows_of(&t, 1, role, &columns);
+            assert_int_equal(f.full[id] != NULL, role < PARE_ROLE_O);
+            if (!f.full[id]) continue;
+            assert_int_equal(f.block[id], head);
+            for (int64_t i = 0; i < rows; i += head) {
+                double expected[64 * 64];
+                for (int64_t j = 0; j < head * head; j++)
+                    expected[j] = (double)all.full[id][(i + j / head) * rows + i + j % head];
+                compare(f.full[id] + i * head, expected, head, rounding);
+            }
+        }
+        pare_linear_fisher_free(&f);
+        pare_linear_fisher_free(&all);
+        tiny_pass_close(&t);
+    }
+}
+
 /* |F|^2 of a matrix of each sequence by itself, added up. */
 static double spread_by_hand(const tiny_pass *t, const pare_fisher_request *request, size_t id, int64_t rows) {
     double sum = 0.0;
@@ -275,6 +307,7 @@ int main(void) {
         cmocka_unit_test(gradients_by_hand),
         cmocka_unit_test(groups_agree),
         cmocka_unit_test(choices),
+        cmocka_unit_test(heads_apart),
         cmocka_unit_test(stages),
         cmocka_unit_test(memory_is_announced),
         cmocka_unit_test(bfloat16),
