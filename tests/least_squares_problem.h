@@ -54,6 +54,13 @@ static inline void ls_make(ls_problem *p, int tokens, int dead, uint64_t seed) {
         p->metric[i][i] = 1.0;
 }
 
+/* The targets are W x. */
+static inline void ls_forget_targets(ls_problem *p) {
+    memset(p->r, 0, sizeof p->r);
+    memset(p->cross, 0, sizeof p->cross);
+    p->residual = 0.0;
+}
+
 /* solution: the least-squares weights in the kept columns (keep[j]), zero in others. */
 static inline void ls_solve(const ls_problem *p, const bool *keep, double lambda, double *solution) {
     double a[LS_WIDTH][LS_WIDTH + LS_ROWS] = {{0}};

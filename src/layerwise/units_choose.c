@@ -72,25 +72,45 @@ bool pare_units_has_levels(const pare_unit_walk *u) {
     return levels && levels->part[u->run.layer][u->run.stage].count;
 }
 
-pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross) {
+static pare_obs_problem problem_of(const pare_unit_walk *u, const float *gram, const float *cross) {
+    return (pare_obs_problem){.rows = u->l.hidden,
+                              .width = u->run.width,
+                              .weights = u->weights,
+                              .gram = gram,
+                              .cross = cross,
+                              .metric = u->run.signal->metric,
+                              .damping = u->job->options.damping,
+                              .what = u->run.what,
+                              .shared = true};
+}
+
+/* With levels it has gone on to others. */
+static bool is_the_fit(const pare_unit_walk *u, const pare_obs *obs) {
+    return !u->job->options.probe && !pare_units_has_levels(u) && !pare_obs_damping(obs).raised;
+}
+
+pare_status pare_units_choose(pare_unit_walk *u, const float *gram, const float *cross) {
     const pare_repair_options *o = &u->job->options;
-    pare_obs_problem problem = {.rows = u->l.hidden,
-                                .width = u->run.width,
-                                .weights = u->weights,
-                                .gram = gram,
-                                .cross = cross,
-                                .metric = u->run.signal->metric,
-                                .damping = o->damping,
-                                .what = u->run.what,
-                                .shared = true};
+    const pare_obs_problem problem = problem_of(u, gram, cross);
     double *curve = o->curves ? o->curves[u->run.layer][u->run.stage] : NULL;
     pare_obs *obs;
     PARE_TRY(pare_obs_new(&problem, &obs));
     pare_status status = pare_units_has_levels(u)               ? pass_levels(u, obs)
                          : u->run.stage == PARE_STAGE_ATTENTION ? remove_heads(u, obs, curve)
                                                                 : remove_channels(u, obs, curve);
-    pare_obs_free(obs);
+    if (status == PARE_OK && is_the_fit(u, obs))
+        u->run.chosen = obs;
+    else
+        pare_obs_free(obs);
     return status;
+}
+
+pare_status pare_units_take_fit(pare_unit_walk *u, const float *gram, const float *cross, double energy) {
+    const pare_obs_problem problem = problem_of(u, gram, cross);
+    pare_obs_fitted fitted;
+    PARE_TRY(pare_obs_fit(u->run.chosen, &problem, energy, u->weights, &fitted));
+    u->run.fit.output = (pare_fit){fitted.before, fitted.after, fitted.damping};
+    return PARE_OK;
 }
 
 pare_status pare_units_choose_all(const pare_unit_walk *u) {

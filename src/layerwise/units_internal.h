@@ -4,6 +4,7 @@
 
 #include "layerwise/expert_fit.h"
 #include "layerwise/units.h"
+#include "select/obs.h"
 
 enum { PARE_SLOTS = 4 };
 
@@ -24,6 +25,8 @@ typedef struct pare_stage_run {
     bool fits_readers;
     bool scaled; /* the output has gates in its columns, which its file has not */
     pare_stage_fit fit;
+    pare_obs
+        *chosen;   /* the choice, whose weights are the output's fit; NULL: there is none, or its damping was raised */
     char what[96]; /* the output's inputs, for messages */
 } pare_stage_run;
 
@@ -66,8 +69,10 @@ uint64_t pare_units_expert_runs(const pare_unit_walk *u);
 pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *file);
 
 /* Chooses run->kept from the Gram matrix of the output's inputs and u->weights, the output matrix; cross: of the walk,
- * or NULL where the targets are the output's own. */
-pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross);
+ * or NULL where the targets are the output's own. Leaves run->chosen. */
+pare_status pare_units_choose(pare_unit_walk *u, const float *gram, const float *cross);
+/* u->weights <- the fit of what run->chosen left; energy: how far the targets are from W x. */
+pare_status pare_units_take_fit(pare_unit_walk *u, const float *gram, const float *cross, double energy);
 /* True if the stage in hand is to be left at several widths. */
 bool pare_units_has_levels(const pare_unit_walk *u);
 /* All units of the stage into run->kept: the widths to choose leave them all, whatever the selection said before. */

@@ -165,7 +165,10 @@ static pare_status fit_output(pare_unit_walk *u, const output_work *work, const 
                                   .residual = work->energy,
                                   .shared = true};
     double of_means = work->biased ? pare_layerwise_gap(&u->l, run->roles.output, u->weights, kept) : 0.0;
-    PARE_TRY(pare_least_squares_solve(&problem, u->weights, &run->fit.output));
+    if (run->chosen)
+        PARE_TRY(pare_units_take_fit(u, work->gram, work->cross, work->energy));
+    else
+        PARE_TRY(pare_least_squares_solve(&problem, u->weights, &run->fit.output));
     run->fit.output.before += of_means;
     run->fit.fitted = true;
     return PARE_OK;
@@ -254,7 +257,10 @@ pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool la
         describe(u, layer, pare_stage_of(kind));
         return fit_readers(u);
     }
-    PARE_TRY(change_output(u));
+    pare_status status = change_output(u);
+    pare_obs_free(u->run.chosen);
+    u->run.chosen = NULL;
+    PARE_TRY(status);
     if (u->run.stage == PARE_STAGE_FFN) PARE_TRY(pare_units_experts(u));
     if (u->fits) u->fits[layer][u->run.stage] = u->run.fit;
     return PARE_OK;

@@ -43,8 +43,9 @@ static void add_output(const pare_repair_job *job, const output_shape *out, bool
                             .metric = metric,
                             .cross = crossed};
     pare_work choice = pare_obs_work(&shape), fit = pare_least_squares_work(d, out->width, out->kept);
-    if (goes && o->choose[out->stage]) pare_work_add(work, &choice, 1.0);
-    if ((goes || crossed) && !o->probe && !o->keep_outputs) pare_work_add(work, &fit, 1.0);
+    bool chooses = goes && o->choose[out->stage], fits = (goes || crossed) && !o->probe && !o->keep_outputs;
+    if (chooses) pare_work_add(work, &choice, 1.0);
+    if (fits && (!chooses || o->levels)) pare_work_add(work, &fit, 1.0); /* else the choice is the fit */
 }
 
 /* Each expert runs up to its activations for its tokens, and its matrix is chosen from and fitted. */

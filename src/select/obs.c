@@ -13,7 +13,9 @@ uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_onc
     int64_t panel = (int64_t)(pare_inverse_share_bytes(width) / sizeof(double));
     int64_t most = removal > square ? removal : square;
     if (panel > most) most = panel;
-    return (uint64_t)(width * width + sides * rows * width + most + lists) * sizeof(double);
+    uint64_t held = (uint64_t)(width * width + sides * rows * width + lists) * sizeof(double);
+    uint64_t steps = (uint64_t)most * sizeof(double), fit = pare_obs_fit_bytes(rows, width);
+    return held + (steps > fit ? steps : fit);
 }
 
 /* How often removals come together: the sums over all rounds of what is left are integrals, this is their number. */
@@ -75,6 +77,7 @@ static pare_status start(const pare_obs_problem *p, pare_obs *obs) {
     for (int64_t row = 0; row < p->rows; row++)
         for (int64_t j = 0; j < p->width; j++) {
             double *w = &obs->weights[row * p->width + j];
+            if (p->cross) obs->gain += *w * (double)p->cross[row * p->width + j];
             *w = p->gram[j * (p->width + 1)] > 0.0f ? *w + (double)p->weights[row * p->width + j] : 0.0;
             sum += *w;
         }
@@ -87,13 +90,12 @@ static pare_status start(const pare_obs_problem *p, pare_obs *obs) {
 
 static pare_status fill(const pare_obs_problem *p, pare_obs *obs) {
     pare_damped damped = {.gram = p->gram, .width = p->width, .damping = p->damping, .what = p->what};
-    pare_damping used;
     size_t weights = (size_t)(p->rows * p->width);
     PARE_TRY(pare_alloc(&obs->column, (size_t)p->width, sizeof(uint32_t), "columns"));
     PARE_TRY(
         pare_alloc_uninitialized(&obs->inverse, (size_t)(p->width * p->width), sizeof(double), "inverse Gram matrix"));
     PARE_TRY(pare_alloc_uninitialized(&obs->weights, weights, sizeof(double), "weights in hand"));
-    PARE_TRY(pare_cholesky_damped(&damped, obs->inverse, &used));
+    PARE_TRY(pare_cholesky_damped(&damped, obs->inverse, &obs->damping));
     PARE_TRY(start(p, obs));
     PARE_TRY(p->shared ? pare_inverse_share(obs->inverse, p->width) : pare_cholesky_inverse(obs->inverse, p->width));
     for (int64_t j = 0; j < p->width; j++)
@@ -128,4 +130,8 @@ const double *pare_obs_weights(const pare_obs *obs) {
 
 double pare_obs_error(const pare_obs *obs) {
     return obs->error;
+}
+
+pare_damping pare_obs_damping(const pare_obs *obs) {
+    return obs->damping;
 }

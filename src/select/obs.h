@@ -54,10 +54,22 @@ void pare_obs_free(pare_obs *obs);
 /* Of equal errors the lower unit goes first. The threads must not change between calls. */
 pare_status pare_obs_remove(pare_obs *obs, const pare_obs_step *step);
 
+/* What is left as a fit (repair/least_squares.h): before, after: sum of |t - W_k x_k|^2 and |t - W' x_k|^2. */
+typedef struct pare_obs_fitted {
+    double before, after;
+    pare_damping damping;
+} pare_obs_fitted;
+
+/* weights: float [rows, width], in: the problem's W, out: W' in the columns that are left and zero in the others.
+ * residual: sum of |r|^2. The problem is the one that obs was made of. */
+pare_status pare_obs_fit(const pare_obs *obs, const pare_obs_problem *problem, double residual, float *weights,
+                         pare_obs_fitted *out);
+
 /* What is left: columns ascending, their weights double [rows, *count], and the error so far. Owned by obs, valid until
  * the next call. */
 const uint32_t *pare_obs_columns(const pare_obs *obs, int64_t *count);
 const double *pare_obs_weights(const pare_obs *obs);
 double pare_obs_error(const pare_obs *obs);
+pare_damping pare_obs_damping(const pare_obs *obs);
 
 #endif

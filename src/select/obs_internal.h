@@ -11,7 +11,12 @@ struct pare_obs {
     double *weights;    /* [rows, left] */
     double *valued;     /* M W: [rows, left]; NULL without a metric */
     double error;       /* of all that is removed */
+    double plain;       /* the same with all outputs alike */
+    double gain;        /* C D^T, D = C H^-1: what fitting all columns has won */
+    pare_damping damping;
     const char *what;
 };
+
+uint64_t pare_obs_fit_bytes(int64_t rows, int64_t width); /* of temporaries */
 
 #endif

@@ -192,12 +192,14 @@ static void eliminate(const pare_obs *obs, const elimination *e, double *matrix,
 /* Column by column in the order of removal: L's columns are the eliminations one after the other. */
 static void add_errors(pare_obs *obs, const removal *r, const elimination *e, int64_t done) {
     for (int64_t j = 0; j < e->gone; j++) {
-        double sum = 0.0;
+        double sum = 0.0, plain = 0.0;
         for (int64_t i = 0; i < obs->rows; i++) {
             double w = e->left[i * e->gone + j];
             sum += w * (e->valued ? e->valued[i * e->gone + j] : w);
+            plain += w * w;
         }
         obs->error += sum;
+        obs->plain += plain;
         if (r->step->curve && (j + 1) % r->step->unit == 0) r->step->curve[done + j / r->step->unit] = obs->error;
     }
 }

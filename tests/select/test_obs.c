@@ -129,6 +129,59 @@ static void weights_and_errors_are_exact(void **state) {
     }
 }
 
+/* What is left, taken as the fit, is what the normal equations give, token by token: weights, errors before and after,
+ * and weights of inputs that were always 0, which stay where their columns do. */
+static void takes_the_fit(int dead, bool crossed, int kind, int64_t count) {
+    ls_problem p;
+    worth w;
+    pare_obs *obs;
+    bool keep[LS_WIDTH];
+    float weights[LS_ROWS * LS_WIDTH];
+    double cut[LS_ROWS * LS_WIDTH], after[LS_ROWS * LS_WIDTH];
+    pare_obs_fitted fitted;
+    ls_make(&p, LS_TOKENS, dead, 5);
+    if (!crossed) ls_forget_targets(&p);
+    pare_obs_problem problem = problem_of(&p, &w, kind, 1e-2);
+    if (!crossed) problem.cross = NULL;
+    const pare_obs_step step = {.unit = 1, .count = count, .fraction = 0.2};
+    assert_int_equal(pare_obs_new(&problem, &obs), PARE_OK);
+    assert_int_equal(pare_obs_remove(obs, &step), PARE_OK);
+    flags(obs, keep);
+    memcpy(weights, p.weights, sizeof weights);
+    assert_int_equal(pare_obs_fit(obs, &problem, p.residual, weights, &fitted), PARE_OK);
+    for (int i = 0; i < LS_ROWS * LS_WIDTH; i++) {
+        int column = i % LS_WIDTH;
+        cut[i] = keep[column] ? (double)p.weights[i] : 0.0;
+        after[i] = (double)weights[i];
+        if (!keep[column]) assert_true(weights[i] == 0.0f);
+        if (keep[column] && column == dead) assert_true(weights[i] == p.weights[i]);
+    }
+    memset(p.metric, 0, sizeof p.metric); /* errors of all outputs alike */
+    for (int i = 0; i < LS_ROWS; i++)
+        p.metric[i][i] = 1.0;
+    assert_close("before", fitted.before, ls_objective(&p, cut, 0.0), 1e-6);
+    assert_close("after", fitted.after, ls_objective(&p, after, 0.0), 1e-6);
+    assert_true(count == 0 || fitted.after < fitted.before);
+    assert_true(fitted.damping.lambda > 0.0 && !fitted.damping.raised);
+    if (dead < 0) {
+        double expected[LS_ROWS * LS_WIDTH];
+        ls_solve(&p, keep, fitted.damping.lambda, expected);
+        for (int i = 0; i < LS_ROWS * LS_WIDTH; i++)
+            assert_true(fabs(after[i] - expected[i]) < 1e-6);
+    }
+    pare_obs_free(obs);
+}
+
+static void what_is_left_is_the_fit(void **state) {
+    (void)state;
+    for (int kind = 0; kind < WORTHS; kind++)
+        for (int crossed = 0; crossed < 2; crossed++)
+            for (int64_t count = 0; count < LS_WIDTH - 1; count += 5) {
+                takes_the_fit(-1, crossed, kind, count);
+                takes_the_fit(7, crossed, kind, count);
+            }
+}
+
 static void groups_lose_evenly(void **state) {
     (void)state;
     ls_problem p;
@@ -203,8 +256,8 @@ static void nonsense_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cheapest_unit_goes_first), cmocka_unit_test(weights_and_errors_are_exact),
-        cmocka_unit_test(groups_lose_evenly),           cmocka_unit_test(ties_and_dead_columns),
-        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(what_is_left_is_the_fit),      cmocka_unit_test(groups_lose_evenly),
+        cmocka_unit_test(ties_and_dead_columns),        cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
