@@ -1,7 +1,5 @@
 /* What of a job several ranks cannot share (support/peer.h): a row each. */
 #include "method/job.h"
-#include "model/config_experts.h"
-#include "model/pass.h"
 #include "support/digest.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -55,11 +53,6 @@ static bool permutes(const pare_job *job) {
     return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
 
-static bool repairs_experts(const pare_job *job) {
-    const pare_recipe *r = &job->recipe;
-    return r->mode == PARE_MODE_EXPERT && (r->compensation || r->router);
-}
-
 static bool compares_experts(const pare_job *job) {
     const pare_recipe *r = &job->recipe;
     return r->mode == PARE_MODE_EXPERT && (r->experts == PARE_EXPERTS_MERGE || r->signal == PARE_SIGNAL_EXPERT_ERRORS);
@@ -74,7 +67,6 @@ static const struct {
              {has_rounds, "--iterations"},
              {writes_imatrix, "--imatrix"},
              {compares_experts, "what all experts make of the same tokens (expert-obs, --experts merge)"},
-             {repairs_experts, "a repair of what is left of whole experts"},
              {trains, "methods that train while they prune"},
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
@@ -103,13 +95,9 @@ static pare_status agree_recipe(const pare_recipe *recipe) {
     return status;
 }
 
-pare_status pare_job_check_spread(const pare_job *job, const pare_model *model) {
+pare_status pare_job_check_spread(const pare_job *job) {
     if (pare_peer_count() == 1) return PARE_OK;
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
         if (alone[i].is(job)) return refuse(alone[i].what);
-    if (has_gradient(job) && !pare_pass_has_shards(&model->config))
-        return refuse("the gradient of a model with experts, latents or projections");
-    if (!pare_recipe_is_element(&job->recipe) && pare_recipe_repairs(&job->recipe) && pare_has_experts(&model->config))
-        return refuse("a repair of units of a model with experts");
     return agree_recipe(&job->recipe);
 }

@@ -15,8 +15,17 @@ static pare_embedded tokens_of(const pare_pass *pass) {
 }
 
 pare_status pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x) {
-    const pare_embedded tokens = tokens_of(pass);
-    return pare_embed(source, &tokens, x);
+    const pare_embedded all = tokens_of(pass);
+    for (int64_t s = 0, n; s < pass->sequences; s += n) {
+        int64_t first = s * all.length;
+        n = pare_pass_stretch_at(pass, s);
+        pare_embedded some = all;
+        some.ids += first;
+        some.count = n * all.length;
+        if (all.positions) some.positions += first;
+        PARE_TRY(pare_embed(source, &some, x + first * pass->model->config.hidden));
+    }
+    return PARE_OK;
 }
 
 static int compare_ids(const void *a, const void *b, void *ids) {

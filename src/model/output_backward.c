@@ -37,8 +37,14 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
         pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
     void *dy = room, *normed = pare_operand_at(backend, room, n * e), *weight = pare_operand_at(backend, normed, n * d);
     ops->to_operand(backend, pass->dfinal, n * e, dy);
-    pare_matmul input = {.batch = 1, .m = n, .n = d, .k = e};
-    pare_status status = ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), dnormed);
+    pare_status status = PARE_OK;
+    for (int64_t s = 0, some; s < pass->sequences && status == PARE_OK; s += some) {
+        int64_t first = s * pass->layout.length;
+        some = pare_pass_stretch_at(pass, s);
+        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = d, .k = e};
+        status = ops->matmul(backend, &input, pare_operand_at(backend, dy, first * e),
+                             pare_source_operand(source, id, weight), dnormed + first * d);
+    }
     if (status == PARE_OK && sink->wants(sink->context, id)) {
         pare_matmul own = {.batch = 1, .m = e, .n = d, .k = n, .transpose_a = true};
         if (config->architecture.no_final_norm)

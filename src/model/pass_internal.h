@@ -105,8 +105,11 @@ pare_status pare_pass_enter(pare_pass *pass, int64_t sequences);
 
 /* ---- pass_shards.c ---- */
 
-/* The shards of a pass of this shape: one where pare_pass_has_shards says no. */
-pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape);
+/* The shards of a pass of this shape. */
+pare_shards pare_pass_shards_of(const pare_pass_shape *shape);
+/* Sequences of this rank's from one on that are of one shard: what makes a product over all tokens, in front of or
+ * behind the blocks, makes one for each of these. */
+int64_t pare_pass_stretch_at(const pare_pass *pass, int64_t sequence);
 /* Micro-batches of this rank's sequences; how many are in the one that begins with a sequence, and its number. */
 int64_t pare_pass_batch_count(const pare_pass *pass);
 int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence);

@@ -137,7 +137,7 @@ static pare_status keep_blocks(const pare_model *model, const pare_backend *back
     uint64_t bytes = pare_kept_block_bytes(backend, &model->config, &adapters);
     uint64_t taken = total + (shape->keep == PARE_KEPT_ALL ? 0 : pare_model_bytes(model));
     uint64_t free = !shape->limit ? UINT64_MAX : shape->limit > taken ? shape->limit - taken : 0;
-    pare_shards shards = pare_pass_shards_of(model, shape);
+    pare_shards shards = pare_pass_shards_of(shape);
     int64_t parts = pare_shards_batches(&shards, shards.first, shards.last, out->micro_batch);
     out->blocks = shape->gradients ? parts * (int64_t)model->config.layers : 0;
     if (shape->keep != PARE_KEPT_NONE)
@@ -174,7 +174,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
-    pare_shards shards = pare_pass_shards_of(model, shape);
+    pare_shards shards = pare_pass_shards_of(shape);
     int64_t most = pare_shard_most(&shards), micro = shape->micro_batch ? shape->micro_batch : most;
     int64_t chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
     uint64_t summed = has_sink(shape) ? fixed.sums + vector_sums_bytes(model, shape) : 0;
@@ -311,7 +311,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->model = model;
     pass->backend = backend;
     pass->shape = *shape;
-    pass->shards = pare_pass_shards_of(model, shape);
+    pass->shards = pare_pass_shards_of(shape);
     pass->shape.sequences = pare_shards_own(&pass->shards);
     pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;

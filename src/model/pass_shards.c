@@ -1,31 +1,21 @@
 /* Sums of a gradient over the sequences, shard by shard (support/shards.h): a rank runs its own sequences through the
  * model; the rows of dW of a block come to the sink on every rank, when all shards of that block are done. */
+#include "model/block_experts.h"
+#include "model/block_latent.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
+#include "model/expert_tensors.h"
 #include "model/latent_tensors.h"
 #include "model/pass_internal.h"
-
-/* In front of and behind the blocks, products are over all tokens of the batch. */
-static bool projects(const pare_config *config) {
-    return pare_has_end(&config->architecture, PARE_END_PROJECT_IN) ||
-           pare_has_end(&config->architecture, PARE_END_PROJECT_OUT);
-}
-
-/* Experts and latents have sums of their own, and products over all tokens of the batch are another's with fewer. */
-bool pare_pass_has_shards(const pare_config *config) {
-    return !config->experts.count && !pare_latent_tensors(config) && !projects(config);
-}
 
 /* Of weights' gradients, not what others see of a pass. */
 static bool sums_weights(const pare_pass_shape *shape) {
     return shape->gradients && !shape->frozen;
 }
 
-pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape) {
-    const pare_config *config = &model->config;
-    bool cut = shape->shards && (sums_weights(shape) ? pare_pass_has_shards(config) : !projects(config));
-    return cut ? pare_shards_of(shape->sequences, shape->length)
-               : (pare_shards){.sequences = shape->sequences, .count = 1, .last = 1};
+pare_shards pare_pass_shards_of(const pare_pass_shape *shape) {
+    return shape->shards ? pare_shards_of(shape->sequences, shape->length)
+                         : (pare_shards){.sequences = shape->sequences, .count = 1, .last = 1};
 }
 
 /* Where a shard of this rank begins, among its sequences. */
@@ -49,9 +39,17 @@ int pare_pass_shard(const pare_pass *pass) {
     return pass->shards.count == 1 ? 0 : shard_of(pass, pass->sequence);
 }
 
+/* Behind the shard's last sequence, of which one is `sequence`. */
+static int64_t end_of(const pare_pass *pass, int64_t sequence) {
+    return pass->shards.count == 1 ? pass->sequences : begin_of(pass, shard_of(pass, sequence) + 1);
+}
+
+int64_t pare_pass_stretch_at(const pare_pass *pass, int64_t sequence) {
+    return end_of(pass, sequence) - sequence;
+}
+
 int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence) {
-    bool whole = pass->shards.count == 1;
-    int64_t end = whole ? pass->sequences : begin_of(pass, shard_of(pass, sequence) + 1), left = end - sequence;
+    int64_t left = pare_pass_stretch_at(pass, sequence);
     return left < pass->micro_batch ? left : pass->micro_batch;
 }
 
@@ -97,6 +95,19 @@ static bool wants_matrix(const pare_pass *pass, const pare_block *block, pare_ro
     return *rows && *columns && sink->wants(sink->context, pare_tensor_id(block->layer, role));
 }
 
+/* Of the router and the experts, and of what makes the latent of queries: no roles. */
+static pare_status sum_others(pare_pass *pass, const pare_block *block) {
+    const pare_block_gradients *g = &pass->gradients;
+    const pare_config *config = block->config;
+    size_t first = pare_tensor_id_router(config, block->layer), down = pare_tensor_id_query_down(config, block->layer);
+    if (pare_latent_tensors(config) && g->sink->wants(g->sink->context, down))
+        PARE_TRY(sum_matrix(pass, g->latent_sums, (int64_t)pass->model->tensors[down]->count));
+    for (size_t id = first; pare_block_has_experts(block) && id < first + pare_expert_tensors(config); id++)
+        if (pare_block_expert_wanted(block, g, id))
+            PARE_TRY(sum_matrix(pass, pare_block_expert_sums(block, g, id), (int64_t)pass->model->tensors[id]->count));
+    return PARE_OK;
+}
+
 static pare_status sum_vectors(pare_pass *pass, const pare_block *block) {
     const pare_block_gradients *g = &pass->gradients;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++) {
@@ -124,6 +135,7 @@ pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block) {
         PARE_TRY(sum_matrix(pass, g->sums[role], rows * columns));
         if (g->sink->samples) PARE_TRY(sum_matrix(pass, g->sample_sums[role], rows * columns));
     }
+    PARE_TRY(sum_others(pass, block));
     return sum_vectors(pass, block);
 }
 
@@ -158,6 +170,8 @@ pare_status pare_pass_shards_end(pare_pass *pass, const pare_block *block) {
                             sink->samples ? g->sample_sums[role] : NULL));
     }
     g->last = true;
+    PARE_TRY(pare_block_experts_hand_over(block, g));
+    PARE_TRY(pare_latent_hand_over(block, g));
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
         PARE_TRY(pare_block_vector_done(block, g, role));
     return PARE_OK;
