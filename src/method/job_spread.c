@@ -53,11 +53,6 @@ static bool permutes(const pare_job *job) {
     return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
 
-static bool compares_experts(const pare_job *job) {
-    const pare_recipe *r = &job->recipe;
-    return r->mode == PARE_MODE_EXPERT && (r->experts == PARE_EXPERTS_MERGE || r->signal == PARE_SIGNAL_EXPERT_ERRORS);
-}
-
 static const struct {
     bool (*is)(const pare_job *job);
     const char *what;
@@ -66,7 +61,6 @@ static const struct {
              {times, "--latency"},
              {has_rounds, "--iterations"},
              {writes_imatrix, "--imatrix"},
-             {compares_experts, "what all experts make of the same tokens (expert-obs, --experts merge)"},
              {trains, "methods that train while they prune"},
              {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},

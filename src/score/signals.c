@@ -74,7 +74,7 @@ static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_EXPERT_OUTPUTS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
     [PARE_SIGNAL_EXPERT_TOKENS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
     [PARE_SIGNAL_EXPERT_SHARES] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
-    [PARE_SIGNAL_EXPERT_ERRORS] = {NULL, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
+    [PARE_SIGNAL_EXPERT_ERRORS] = {seen_forward, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
     [PARE_SIGNAL_EXPERT_GRADIENT] = {felt_backward, NULL, NULL, pare_signal_felt_work, pare_score_expert_gradient},
     [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},
 };
