@@ -7,33 +7,9 @@
 
 #include <string.h>
 
-static bool reads_nothing(const pare_job *job) {
-    return !job->calibration.needed || job->calibration.imatrix;
-}
-
-static bool drops(const pare_job *job) {
-    return job->target.drop_count > 0;
-}
-
-static bool times(const pare_job *job) {
-    return job->target.latency != 0.0;
-}
-
-static bool has_rounds(const pare_job *job) {
-    return job->target.rounds > 1;
-}
-
-static bool writes_imatrix(const pare_job *job) {
-    return job->outputs.imatrix != NULL;
-}
-
-static bool has_gradient(const pare_job *job) {
-    return pare_signal_has(job->recipe.signal, PARE_TRAIT_GRADIENT);
-}
-
-static bool has_other_signal(const pare_job *job) {
-    return pare_signal_has(job->recipe.signal, PARE_TRAIT_DATA) &&
-           !pare_signal_has(job->recipe.signal, PARE_TRAIT_EXPERTS) && !has_gradient(job);
+/* The model of a round that is kept is the first rank's alone. */
+static bool keeps_rounds(const pare_job *job) {
+    return job->target.rounds > 1 && job->outputs.progress;
 }
 
 /* What embedding, norms and head are displaced by follows from their own gradients. */
@@ -49,23 +25,13 @@ static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
 
-static bool permutes(const pare_job *job) {
-    return pare_recipe_is_element(&job->recipe) && job->recipe.element.permutation != PARE_PERMUTE_NONE;
-}
-
 static const struct {
     bool (*is)(const pare_job *job);
     const char *what;
-} alone[] = {{reads_nothing, "a method that sends no calibration text through the model"},
-             {drops, "--drop-layers"},
-             {times, "--latency"},
-             {has_rounds, "--iterations"},
-             {writes_imatrix, "--imatrix"},
+} alone[] = {{keeps_rounds, "--iterations with --resume"},
              {trains, "methods that train while they prune"},
-             {has_other_signal, "a signal that is no gradient"},
              {looks_at_blocks, "a regional gradient"},
-             {displaces_all, "--displace all"},
-             {permutes, "--permutation"}};
+             {displaces_all, "--displace all"}};
 
 static pare_status refuse(const char *what) {
     return pare_fail(PARE_BAD_ARGUMENT,

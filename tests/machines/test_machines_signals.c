@@ -1,0 +1,44 @@
+/* pare prune under mpirun, by signals that are no gradients, without calibration text, in rounds, without layers and
+ * beside other outputs: the model of one process, to the last byte. */
+#include "family_ranks.h"
+
+#define LLAMA(state, ranks, ...) SAME(*(state), "llama", false, ranks, __VA_ARGS__)
+
+static void test_inputs(void **state) {
+    if (!ranks_there()) skip();
+    LLAMA(state, "2", "172", "flap", "--ratio", "0.3", "--iterations", "2");
+    SAME(*state, "olmoe", true, "2", "172", "wanda-structured", "--ratio", "0.3",
+         "--attention-layers", "none");
+}
+
+/* With two shards the last of three ranks sees no token. */
+static void test_layers(void **state) {
+    if (!ranks_there()) skip();
+    LLAMA(state, "3", "86", "layer-removal", "--ratio", "0.4");
+    LLAMA(state, "2", "172", "layer-influence", "--ratio", "0.4");
+}
+
+/* In the end the first rank alone measures what was written. */
+static void test_beside(void **state) {
+    const place *p = ((const all *)*state)->place;
+    char *file[2], path[300];
+    struct stat size[2];
+    if (!ranks_there()) skip();
+    LLAMA(state, "2", "172", "wanda", "--pattern", "2:4", "--permute", "allocate", "--drop-layers", "0", "--imatrix",
+          BESIDE);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s.beside", p->output[i]);
+        assert_int_equal(stat(path, &size[i]), 0);
+        file[i] = ranks_file(path);
+    }
+    assert_int_equal(size[0].st_size, size[1].st_size);
+    assert_memory_equal(file[0], file[1], (size_t)size[0].st_size);
+    free(file[0]);
+    free(file[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_inputs), cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_beside)};
+    return cmocka_run_group_tests(tests, set_up_families, tear_down_families);
+}
