@@ -17,10 +17,6 @@ static bool displaces_all(const pare_job *job) {
     return pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS) && job->displace == PARE_DISPLACE_ALL;
 }
 
-static bool looks_at_blocks(const pare_job *job) {
-    return pare_signal_has(job->recipe.signal, PARE_TRAIT_REGIONAL);
-}
-
 static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
@@ -30,7 +26,6 @@ static const struct {
     const char *what;
 } alone[] = {{keeps_rounds, "--iterations with --resume"},
              {trains, "methods that train while they prune"},
-             {looks_at_blocks, "a regional gradient"},
              {displaces_all, "--displace all"}};
 
 static pare_status refuse(const char *what) {

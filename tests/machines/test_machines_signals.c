@@ -7,8 +7,7 @@
 static void test_inputs(void **state) {
     if (!ranks_there()) skip();
     LLAMA(state, "2", "172", "flap", "--ratio", "0.3", "--iterations", "2");
-    SAME(*state, "olmoe", true, "2", "172", "wanda-structured", "--ratio", "0.3",
-         "--attention-layers", "none");
+    SAME(*state, "olmoe", true, "2", "172", "wanda-structured", "--ratio", "0.3", "--attention-layers", "none");
 }
 
 /* With two shards the last of three ranks sees no token. */
@@ -37,8 +36,14 @@ static void test_beside(void **state) {
     free(file[1]);
 }
 
+/* Drawn sequences go from the rank that has them to all. */
+static void test_regions(void **state) {
+    if (!ranks_there()) skip();
+    LLAMA(state, "3", "172", "wanda++", "--sparsity", "0.5", "--region-rounds", "2");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_inputs), cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_beside)};
+                                       cmocka_unit_test(test_beside), cmocka_unit_test(test_regions)};
     return cmocka_run_group_tests(tests, set_up_families, tear_down_families);
 }
