@@ -12,11 +12,6 @@ static bool keeps_rounds(const pare_job *job) {
     return job->target.rounds > 1 && job->outputs.progress;
 }
 
-/* What embedding, norms and head are displaced by follows from their own gradients. */
-static bool displaces_all(const pare_job *job) {
-    return pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS) && job->displace == PARE_DISPLACE_ALL;
-}
-
 static bool trains(const pare_job *job) {
     return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
 }
@@ -24,9 +19,7 @@ static bool trains(const pare_job *job) {
 static const struct {
     bool (*is)(const pare_job *job);
     const char *what;
-} alone[] = {{keeps_rounds, "--iterations with --resume"},
-             {trains, "methods that train while they prune"},
-             {displaces_all, "--displace all"}};
+} alone[] = {{keeps_rounds, "--iterations with --resume"}, {trains, "methods that train while they prune"}};
 
 static pare_status refuse(const char *what) {
     return pare_fail(PARE_BAD_ARGUMENT,

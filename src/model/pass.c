@@ -309,8 +309,8 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->shards.count == 1 ? pass->sequences : pass->shards.sequences;
-    if (pass->sequences) PARE_TRY(pare_output_backward(pass, source, sink));
+    if (pare_pass_runs_ends(pass, sink)) PARE_TRY(pare_output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;
-    return embedding_backward(pass, source, sink);
+    return pare_pass_runs_ends(pass, sink) ? embedding_backward(pass, source, sink) : PARE_OK;
 }

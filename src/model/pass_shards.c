@@ -65,6 +65,11 @@ int64_t pare_pass_batch_count(const pare_pass *pass) {
     return pare_shards_batches(&pass->shards, pass->shards.first, pass->shards.last, pass->micro_batch);
 }
 
+/* Other ranks have a part of the sequences. */
+static bool is_shared(const pare_pass *pass) {
+    return pare_shards_own(&pass->shards) < pass->shards.sequences;
+}
+
 static bool wants_end(const pare_pass *pass, const pare_gradient_sink *sink) {
     for (pare_end end = 0; end < PARE_ENDS; end++) {
         if (pare_has_end(&pass->model->config.architecture, end) &&
@@ -74,17 +79,40 @@ static bool wants_end(const pare_pass *pass, const pare_gradient_sink *sink) {
     return false;
 }
 
-pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
-    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
-    bool alone = pare_shards_own(&pass->shards) == pass->shards.sequences;
-    if (alone || (!looks && !wants_end(pass, sink) && !pass->next.sequences)) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED, "gradients of the embedding, the head and the final norm, and those of outputs, "
-                                       "are not spread over ranks; run pare as one process");
+bool pare_pass_runs_ends(const pare_pass *pass, const pare_gradient_sink *sink) {
+    return pass->sequences || (is_shared(pass) && wants_end(pass, sink));
 }
 
-static pare_status sum_matrix(pare_pass *pass, float *values, int64_t count) {
+pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
+    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
+    bool pictures = pare_reads_pictures(&pass->model->config) && wants_end(pass, sink);
+    if (!is_shared(pass) || (!looks && !pictures && !pass->next.sequences)) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "gradients of outputs, and of what reads pictures, are not spread over ranks; "
+                                       "run pare as one process");
+}
+
+pare_status pare_pass_sum_singles(pare_pass *pass, float *values, int64_t count) {
     pare_shard_sum sum = {.kind = PARE_SUM_SINGLE, .values = values, .count = (size_t)count, .seen = &pass->summed};
     return pare_shard_sums_add(&pass->sums, &sum);
+}
+
+pare_status pare_pass_sum_doubles(pare_pass *pass, double *values, int64_t count) {
+    return pare_shard_sums_add_double(&pass->sums, values, (size_t)count);
+}
+
+pare_status pare_pass_sum_shards(pare_pass *pass, pare_pass_shard_fn visit, void *context) {
+    const pare_shards *shards = &pass->shards;
+    pass->summed = false;
+    for (int shard = shards->first, k = 0; shard < shards->last; shard++, k++) {
+        int64_t first = shards->count == 1 ? 0 : begin_of(pass, shard);
+        int64_t end = shards->count == 1 ? pass->sequences : begin_of(pass, shard + 1);
+        PARE_TRY(pare_shard_sums_enter(&pass->sums, shards, shard));
+        PARE_TRY(visit(pass, k, first * pass->layout.length, (end - first) * pass->layout.length, context));
+        pare_shard_sums_leave(&pass->sums, shards, shard);
+    }
+    PARE_TRY(pare_shard_sums_finish(&pass->sums, shards));
+    pare_shard_sums_clear(&pass->sums);
+    return PARE_OK;
 }
 
 static bool wants_matrix(const pare_pass *pass, const pare_block *block, pare_role role, int64_t *rows,
@@ -101,10 +129,11 @@ static pare_status sum_others(pare_pass *pass, const pare_block *block) {
     const pare_config *config = block->config;
     size_t first = pare_tensor_id_router(config, block->layer), down = pare_tensor_id_query_down(config, block->layer);
     if (pare_latent_tensors(config) && g->sink->wants(g->sink->context, down))
-        PARE_TRY(sum_matrix(pass, g->latent_sums, (int64_t)pass->model->tensors[down]->count));
+        PARE_TRY(pare_pass_sum_singles(pass, g->latent_sums, (int64_t)pass->model->tensors[down]->count));
     for (size_t id = first; pare_block_has_experts(block) && id < first + pare_expert_tensors(config); id++)
         if (pare_block_expert_wanted(block, g, id))
-            PARE_TRY(sum_matrix(pass, pare_block_expert_sums(block, g, id), (int64_t)pass->model->tensors[id]->count));
+            PARE_TRY(pare_pass_sum_singles(pass, pare_block_expert_sums(block, g, id),
+                                           (int64_t)pass->model->tensors[id]->count));
     return PARE_OK;
 }
 
@@ -132,8 +161,8 @@ pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block) {
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         int64_t rows, columns;
         if (!wants_matrix(pass, block, role, &rows, &columns)) continue;
-        PARE_TRY(sum_matrix(pass, g->sums[role], rows * columns));
-        if (g->sink->samples) PARE_TRY(sum_matrix(pass, g->sample_sums[role], rows * columns));
+        PARE_TRY(pare_pass_sum_singles(pass, g->sums[role], rows * columns));
+        if (g->sink->samples) PARE_TRY(pare_pass_sum_singles(pass, g->sample_sums[role], rows * columns));
     }
     PARE_TRY(sum_others(pass, block));
     return sum_vectors(pass, block);

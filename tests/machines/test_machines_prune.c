@@ -167,7 +167,6 @@ static void expect_refused(const place *p, const char *what, const char *const *
 static void test_not_spread(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    REFUSED(p, "--displace all", "--method", "moreau", "--ratio", "0.2");
     REFUSED(p, "--iterations with --resume", "--method", "taylor", "--ratio", "0.2", "--iterations", "2", "--resume");
     REFUSED(p, "methods that train while they prune", "--method", "gates", "--ratio", "0.2");
 }
