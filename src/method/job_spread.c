@@ -1,4 +1,4 @@
-/* What of a job several ranks cannot share (support/peer.h): a row each. */
+/* What of a job several ranks cannot share (support/peer.h), and what they have to have alike. */
 #include "method/job.h"
 #include "support/digest.h"
 #include "support/json.h"
@@ -10,22 +10,6 @@
 /* The model of a round that is kept is the first rank's alone. */
 static bool keeps_rounds(const pare_job *job) {
     return job->target.rounds > 1 && job->outputs.progress;
-}
-
-static bool trains(const pare_job *job) {
-    return pare_recipe_trains(&job->recipe) || pare_recipe_gates(&job->recipe);
-}
-
-static const struct {
-    bool (*is)(const pare_job *job);
-    const char *what;
-} alone[] = {{keeps_rounds, "--iterations with --resume"}, {trains, "methods that train while they prune"}};
-
-static pare_status refuse(const char *what) {
-    return pare_fail(PARE_BAD_ARGUMENT,
-                     "%s is not spread over ranks: run pare as one process, without mpirun or srun (docs/machines.md "
-                     "says what is)",
-                     what);
 }
 
 /* A file of it may be another on another host. */
@@ -45,7 +29,9 @@ static pare_status agree_recipe(const pare_recipe *recipe) {
 
 pare_status pare_job_check_spread(const pare_job *job) {
     if (pare_peer_count() == 1) return PARE_OK;
-    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-        if (alone[i].is(job)) return refuse(alone[i].what);
+    if (keeps_rounds(job))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--iterations with --resume is not spread over ranks: run pare as one process, without mpirun "
+                         "or srun, or leave out --resume (docs/machines.md says what is)");
     return agree_recipe(&job->recipe);
 }

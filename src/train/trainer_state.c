@@ -177,18 +177,31 @@ static pare_status take_shape(pare_trainer *trainer, const head *h) {
     return pare_trainer_shape(trainer, &shape);
 }
 
-static pare_status take_context(pare_trainer *trainer, const pare_mapping *file, const unsigned char *at,
-                                size_t bytes) {
+static pare_status load_context(const pare_trainer *trainer, const char *path, const unsigned char *at, size_t bytes) {
     const pare_trainer_options *o = trainer->options;
-    if (!o->load) return bytes ? damaged(file->path) : PARE_OK;
-    if (!bytes) return damaged(file->path);
+    if (!o->load) return bytes ? damaged(path) : PARE_OK;
+    if (!bytes) return damaged(path);
     FILE *stream = fmemopen((void *)(uintptr_t)at, bytes, "rb");
-    if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", file->path);
+    if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", path);
     pare_status status = o->load(o->context, stream);
     bool more = status == PARE_OK && fgetc(stream) != EOF;
     fclose(stream);
-    if (more) return damaged(file->path);
-    return status == PARE_FORMAT_ERROR ? damaged(file->path) : status; /* the context does not know the file */
+    if (more) return damaged(path);
+    return status == PARE_FORMAT_ERROR ? damaged(path) : status; /* the context does not know the file */
+}
+
+/* at: in the first rank's file; NULL on others. */
+static pare_status take_context(const pare_trainer *trainer, const pare_mapping *file, const unsigned char *at,
+                                size_t bytes) {
+    unsigned char *room = NULL;
+    if (pare_peer_count() == 1 || !bytes) return file ? load_context(trainer, file->path, at, bytes) : PARE_OK;
+    PARE_TRY(pare_alloc_uninitialized(&room, bytes, 1, "the progress"));
+    if (file) memcpy(room, at, bytes);
+    pare_status status = pare_peer_broadcast(room, bytes, 0);
+    const char *path = file ? file->path : "the first rank's progress";
+    if (status == PARE_OK) status = load_context(trainer, path, room, bytes);
+    pare_free(room);
+    return status;
 }
 
 static void take_counts(pare_trainer *trainer, const head *h) {
@@ -226,7 +239,7 @@ static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, c
         PARE_TRY(pare_peer_broadcast(parts[i].to, parts[i].bytes, 0));
     }
     take_counts(trainer, h);
-    if (file) PARE_TRY(take_context(trainer, file, at, h->context_bytes));
+    PARE_TRY(take_context(trainer, file, at, h->context_bytes));
     return trainer->trained->refresh(trainer->trained);
 }
 

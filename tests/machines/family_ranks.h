@@ -48,20 +48,28 @@ static inline void write_ids(const char *path) {
 /* A word that stands for a file beside the output. */
 #define BESIDE "OUTPUT.beside"
 
-/* The case's model, in a folder of its own, pruned by one process (ranks NULL) or by several into one of the outputs.
- */
+/* The command that prunes the model in `folder` into one of the outputs. beside: what BESIDE stands for. */
+static inline void family_command(const place *p, const char *folder, const char *ids, int output, char beside[300],
+                                  const char *const *words, const char **out) {
+    const char *const start[] = {PARE_PROGRAM, "prune", folder,   "-o",      p->output[output], "--calib", ids,
+                                 "--threads",  "1",     "--json", "--quiet", "--force",         NULL};
+    size_t count = 0;
+    snprintf(beside, 300, "%s.beside", p->output[output]);
+    while (start[count]) {
+        out[count] = start[count];
+        count++;
+    }
+    for (; *words; words++)
+        out[count++] = strcmp(*words, BESIDE) == 0 ? beside : *words;
+    out[count] = NULL;
+}
+
+/* By one process (ranks NULL) or by several. */
 static inline void prune(const place *p, const char *folder, const char *ids, const char *ranks,
                          const char *const *words) {
-    const char *command[PROGRAM_WORDS] = {PARE_PROGRAM, "prune",  folder,     "-o",     p->output[ranks != NULL],
-                                          "--calib",    ids,      "--length", "48",     "--threads",
-                                          "1",          "--json", "--quiet",  "--force"};
-    size_t count = 0;
+    const char *command[PROGRAM_WORDS];
     char beside[300];
-    snprintf(beside, sizeof beside, "%s.beside", p->output[ranks != NULL]);
-    while (command[count])
-        count++;
-    for (; *words; words++)
-        command[count++] = strcmp(*words, BESIDE) == 0 ? beside : *words;
+    family_command(p, folder, ids, ranks != NULL, beside, words, command);
     program_result result =
         ranks ? ranks_run((const char *const[]){"-n", ranks, NULL}, command) : program_run(command + 1);
     if (result.code) fail_msg("%s", result.err);
@@ -69,26 +77,34 @@ static inline void prune(const place *p, const char *folder, const char *ids, co
     program_result_free(&result);
 }
 
-static inline void expect_same(const all *a, const char *name, bool experts, const char *ranks,
-                               const char *const *words) {
-    const place *p = a->place;
-    const families *of = experts ? &a->experts : &a->others;
-    char *folder = family_write(family_case(of, name), (family_form){.dtype = PARE_DTYPE_BF16}), ids[300];
-    ranks_join(ids, sizeof ids, p->folder, "ids.json");
-    write_ids(ids);
-    prune(p, folder, ids, NULL, words);
-    prune(p, folder, ids, ranks, words);
+static inline void expect_same_outputs(const place *p, const char *what) {
     bytes alone = weights_of(p->output[0]), other = weights_of(p->output[1]);
     assert_int_equal(alone.count, other.count);
-    if (memcmp(alone.data, other.data, alone.count) != 0)
-        fail_msg("%s ranks make another model of %s with %s", ranks, name, words[3]);
+    if (memcmp(alone.data, other.data, alone.count) != 0) fail_msg("ranks make another model: %s", what);
     free(alone.data);
     free(other.data);
+}
+
+/* The case's model, in a folder of its own; and the ids to prune it with. */
+static inline char *family_folder(const all *a, const char *name, bool experts, char ids[300]) {
+    const families *of = experts ? &a->experts : &a->others;
+    ranks_join(ids, 300, a->place->folder, "ids.json");
+    write_ids(ids);
+    return family_write(family_case(of, name), (family_form){.dtype = PARE_DTYPE_BF16});
+}
+
+static inline void expect_same(const all *a, const char *name, bool experts, const char *ranks,
+                               const char *const *words) {
+    char ids[300], *folder = family_folder(a, name, experts, ids);
+    prune(a->place, folder, ids, NULL, words);
+    prune(a->place, folder, ids, ranks, words);
+    expect_same_outputs(a->place, name);
     tiny_remove(folder);
     free(folder);
 }
 
 #define SAME(a, name, experts, ranks, samples, ...)                                                                    \
-    expect_same(a, name, experts, ranks, (const char *const[]){"--samples", samples, "--method", __VA_ARGS__, NULL})
+    expect_same(a, name, experts, ranks,                                                                               \
+                (const char *const[]){"--samples", samples, "--length", "48", "--method", __VA_ARGS__, NULL})
 
 #endif

@@ -168,7 +168,6 @@ static void test_not_spread(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
     REFUSED(p, "--iterations with --resume", "--method", "taylor", "--ratio", "0.2", "--iterations", "2", "--resume");
-    REFUSED(p, "methods that train while they prune", "--method", "gates", "--ratio", "0.2");
 }
 
 /* One that is killed ends all of them, soon, and no model is there. */

@@ -42,8 +42,46 @@ static void test_regions(void **state) {
     LLAMA(state, "3", "172", "wanda++", "--sparsity", "0.5", "--region-rounds", "2");
 }
 
+static void test_training(void **state) {
+    if (!ranks_there()) skip();
+    expect_same(*state, "llama", false, "2",
+                (const char *const[]){"--samples", "172", "--method", "loraprune", "--ratio", "0.3", "--train-steps",
+                                      "4", "--train-batch", "172", "--prune-every", "2", NULL});
+}
+
+/* Gates that one process has begun to train, and two ranks go on with. */
+static void test_taken_up(void **state) {
+    const place *p = ((const all *)*state)->place;
+    const char *const words[] = {"--samples",    "172", "--length",     "48", "--method", "gates", "--ratio", "0.3",
+                                 "--gate-steps", "20",  "--gate-batch", "86", "--resume", NULL};
+    const char *command[PROGRAM_WORDS];
+    char ids[300], beside[300], kept[400], *folder;
+    if (!ranks_there()) skip();
+    folder = family_folder(*state, "llama", false, ids);
+    tiny_remove(p->output[1]);
+    snprintf(kept, sizeof kept, "%s.progress/training.state", p->output[1]);
+    family_command(p, folder, ids, 1, beside, words, command);
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    pid_t child = program_start(command + 1, fileno(out), fileno(err), NULL);
+    for (int look = 0; access(kept, F_OK) != 0 && look < 60000; look++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_not_equal(program_wait(child, PROGRAM_SECONDS), 0);
+    assert_int_equal(access(kept, F_OK), 0);
+    fclose(out);
+    fclose(err);
+    prune(p, folder, ids, "2", words);
+    assert_int_equal(access(kept, F_OK), -1);
+    prune(p, folder, ids, NULL, words);
+    expect_same_outputs(p, "gates");
+    tiny_remove(folder);
+    free(folder);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_inputs), cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_beside), cmocka_unit_test(test_regions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_inputs),   cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_beside),   cmocka_unit_test(test_regions),
+                                       cmocka_unit_test(test_training), cmocka_unit_test(test_taken_up)};
     return cmocka_run_group_tests(tests, set_up_families, tear_down_families);
 }
