@@ -160,7 +160,8 @@ static pare_status plan_times(pare_recover_job *job) {
 pare_status pare_recover_plan(void *context) {
     pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
-    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : pare_trained_lora_count(job->model, &job->settings.lora);
+    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model)
+                                             : pare_trained_lora_count(job->model, &job->settings.lora);
     job->plan =
         (pare_plan){.mapped = pare_model_bytes(job->model) + (job->teacher ? pare_model_bytes(job->teacher) : 0),
                     .state = state_bytes(job, parameters),
@@ -215,6 +216,7 @@ pare_status pare_recover_train(void *context) {
     PARE_TRY(pare_recover_ask_teacher(job));
     PARE_TRY(pare_resume_key(identity(job), job->resume.key));
     PARE_TRY(pare_resume_open(&job->resume));
+    job->training.kept = job->state != NULL;
     PARE_TRY(pare_trainer_new(job->trained, job->batches, &job->training, job->runtime, &job->trainer));
     pare_training_run run = {.save_every = job->settings.save_every, .state = job->state, .key = job->resume.key};
     PARE_TRY(pare_training_run_steps(&job->trainer, &run));

@@ -102,9 +102,16 @@ static pare_status save_context(const pare_trainer *trainer, char **text, size_t
     return status;
 }
 
+/* With slices of it on other ranks, a signal would leave none that has all. */
+static pare_status check_whole(const pare_trainer *trainer, const char *path) {
+    if (!trainer->owned) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "%s: the training was not made to be kept", path);
+}
+
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
     char *context;
     size_t context_bytes;
+    PARE_TRY(check_whole(trainer, path));
     if (pare_peer_rank()) return PARE_OK;
     pare_status status = save_context(trainer, &context, &context_bytes);
     if (status == PARE_OK) {
@@ -253,6 +260,7 @@ static pare_status take(pare_trainer *trainer, const pare_mapping *file, head *h
 pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key) {
     pare_mapping file;
     head h;
+    PARE_TRY(check_whole(trainer, path));
     if (pare_peer_rank()) return take(trainer, NULL, &h);
     PARE_TRY(pare_mapping_open(path, &file));
     pare_status status = check_file(trainer, &file, key, &h);

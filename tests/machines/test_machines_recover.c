@@ -93,13 +93,13 @@ static void expect_same(const place *p, const char *ranks, const char *const *wo
 static void test_factors(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, "3", "--steps", "1", "--val", "12", "--text", p->text, "--window", "64", "--max-windows", "8");
+    SAME(p, "3", "--steps", "2", "--val", "12", "--text", p->text, "--window", "64", "--max-windows", "8");
 }
 
 static void test_all_weights(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, "2", "--full", "--steps", "1", "--val", "12");
+    SAME(p, "2", "--full", "--steps", "2", "--val", "12");
 }
 
 /* A launcher that is told to end saves; one process goes on. */
