@@ -209,7 +209,7 @@ pare_status pare_embedding_enter_backward(pare_pass *pass, const pare_source *so
     int64_t elements = tokens.count * config->embedding_width;
     pass->dembedded = pass->dx;
     PARE_TRY(positions_backward(pass, sink));
-    if (pare_reads_pictures(config)) PARE_TRY(pare_patches_backward(pass->model, &tokens, pass->dx, sink));
+    if (pare_reads_pictures(config)) PARE_TRY(pare_patches_backward(pass, sink));
     if (is_direct(config)) return PARE_OK;
     PARE_TRY(pare_alloc_uninitialized(&pass->dembedded, (size_t)elements, sizeof *pass->dembedded, "embeddings"));
     bool normed = pare_has_end(a, PARE_END_EMBEDDING_NORM), projected = pare_has_end(a, PARE_END_PROJECT_IN);

@@ -85,10 +85,8 @@ bool pare_pass_runs_ends(const pare_pass *pass, const pare_gradient_sink *sink) 
 
 pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
     bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
-    bool pictures = pare_reads_pictures(&pass->model->config) && wants_end(pass, sink);
-    if (!is_shared(pass) || (!looks && !pictures && !pass->next.sequences)) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED, "gradients of outputs, and of what reads pictures, are not spread over ranks; "
-                                       "run pare as one process");
+    if (!is_shared(pass) || (!looks && !pass->next.sequences)) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "gradients of outputs are not spread over ranks; run pare as one process");
 }
 
 pare_status pare_pass_sum_singles(pare_pass *pass, float *values, int64_t count) {
