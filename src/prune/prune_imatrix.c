@@ -120,12 +120,8 @@ static pare_status measure(void *context) {
     pare_prune_job *job = context;
     pare_windows windows;
     PARE_TRY(pare_prune_imatrix_windows(job, &windows));
-    pare_status status = PARE_OK;
-    if (!pare_peer_rank()) { /* which alone has the model that was written */
-        pare_peer_set_apart(true);
-        status = write_of(job, &windows);
-        pare_peer_set_apart(false);
-    }
+    pare_status status =
+        pare_peer_rank() ? PARE_OK : write_of(job, &windows); /* the first alone has what was written */
     pare_windows_free(&windows);
     return status;
 }
