@@ -75,6 +75,8 @@ void pare_trainer_free_passes(pare_trainer *trainer);
 /* Whether batches may be of more than one shard (trainer_sum.c), whose sums take a float for every number beside the
  * gradient. */
 bool pare_trainer_sums(const pare_batches_options *batches);
+/* Numbers of the largest slice that a rank adds up, and steps, of so many; all of one process. */
+uint64_t pare_trainer_largest_slice(uint64_t count);
 /* Bytes that the trainer's pass would hold, for the memory plan; fails if not even one sequence fits. It takes a whole
  * shard of a batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
 pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches_options *batches,

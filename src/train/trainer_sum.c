@@ -31,6 +31,12 @@ size_t pare_trainer_slice_begin(const pare_trainer *trainer, int rank) {
     return begin < count ? begin : count;
 }
 
+uint64_t pare_trainer_largest_slice(uint64_t count) {
+    uint64_t ranks = (uint64_t)pare_peer_count(), pieces = (PARE_NORM_PIECES + ranks - 1) / ranks;
+    uint64_t most = pare_norm_piece((size_t)count) * pieces;
+    return most < count ? most : count;
+}
+
 size_t pare_trainer_slice_count(const pare_trainer *trainer, int rank) {
     return pare_trainer_slice_begin(trainer, rank + 1) - pare_trainer_slice_begin(trainer, rank);
 }

@@ -173,9 +173,23 @@ static void test_behind_pruning(void **state) {
     compare_outputs(p);
 }
 
+/* One process has no room for all moments; ranks have a part of them each. */
+static void test_moments(void **state) {
+    const place *p = *state;
+    const char *const words[] = {"--full", "--steps", "2", "--memory", "37M", "--compute", "bf16", NULL};
+    if (!ranks_there()) skip();
+    program_result one = recover(p, NULL, words, 0);
+    assert_int_not_equal(one.code, 0);
+    ranks_expect_said(one.err, "raise --memory");
+    program_result_free(&one);
+    expect_done(recover(p, "2", words, 0));
+    expect_done(recover(p, "3", words, 1));
+    compare_outputs(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_factors), cmocka_unit_test(test_all_weights),
-                                       cmocka_unit_test(test_resume), cmocka_unit_test(test_taught),
-                                       cmocka_unit_test(test_behind_pruning)};
+                                       cmocka_unit_test(test_moments), cmocka_unit_test(test_resume),
+                                       cmocka_unit_test(test_taught),  cmocka_unit_test(test_behind_pruning)};
     return cmocka_run_group_tests(tests, set_up_rows, tear_down);
 }
