@@ -134,15 +134,18 @@ static void take(pare_unit_walk *u, const one_expert *x) {
     pare_layerwise_install_narrow(&u->l, x->down, &channels, u->l.repaired->matrix[x->down]);
 }
 
+static int owner_of(const one_expert *x) {
+    return (int)(x->statistics->expert % (uint32_t)pare_peer_count());
+}
+
 /* Those that are watched, each by one rank. */
 static pare_status narrow_all(pare_unit_walk *u, uint32_t count, one_expert *list) {
-    uint32_t ranks = (uint32_t)pare_peer_count(), rank = (uint32_t)pare_peer_rank();
     for (uint32_t i = 0; i < count; i++)
         PARE_TRY(begin(u, &u->l.experts->of[i], &list[i]));
     for (uint32_t i = 0; i < count; i++)
-        if (i % ranks == rank) PARE_TRY(narrow(u, &list[i]));
+        if (owner_of(&list[i]) == pare_peer_rank()) PARE_TRY(narrow(u, &list[i]));
     for (uint32_t i = 0; i < count; i++) {
-        PARE_TRY(share(u, &list[i], (int)(i % ranks)));
+        PARE_TRY(share(u, &list[i], owner_of(&list[i])));
         take(u, &list[i]);
     }
     return PARE_OK;
