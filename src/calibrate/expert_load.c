@@ -56,13 +56,12 @@ PARE_VECTORIZE static double norm(const float *y, int64_t d) {
 }
 
 typedef struct looking {
-    const pare_pass *pass;
-    pare_expert_load part[PARE_SHARDS]; /* what the tokens of each shard come to */
+    pare_expert_parts parts;
     int64_t hidden;
 } looking;
 
-static pare_expert_load *part_in_hand(looking *at) {
-    return &at->part[pare_pass_shard(at->pass)];
+pare_expert_load *pare_expert_parts_in_hand(pare_expert_parts *parts) {
+    return &parts->part[pare_pass_shard(parts->pass)];
 }
 
 static bool wants_no_input(void *context, uint32_t layer, pare_input_kind kind) {
@@ -89,14 +88,14 @@ void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_exp
 
 static pare_status see(void *context, const pare_expert_seen *seen) {
     looking *at = context;
-    pare_expert_load_add(part_in_hand(at), at->hidden, seen);
+    pare_expert_load_add(pare_expert_parts_in_hand(&at->parts), at->hidden, seen);
     return PARE_OK;
 }
 
 static pare_status feel(void *context, uint32_t layer, uint32_t expert, int64_t tokens, const int32_t *places,
                         const float *felt) {
     looking *at = context;
-    pare_expert_load *load = part_in_hand(at);
+    pare_expert_load *load = pare_expert_parts_in_hand(&at->parts);
     double sum = 0.0;
     for (int64_t i = 0; i < tokens; i++)
         sum += (double)felt[places[i]];
@@ -104,35 +103,39 @@ static pare_status feel(void *context, uint32_t layer, uint32_t expert, int64_t 
     return PARE_OK;
 }
 
-static pare_status begin(looking *at, const pare_pass *pass, const pare_model *model) {
+pare_status pare_expert_parts_begin(const pare_pass *pass, const pare_model *model, pare_expert_parts *parts) {
     const pare_shards shards = pare_pass_shards(pass);
-    *at = (looking){.pass = pass, .hidden = model->config.hidden};
+    *parts = (pare_expert_parts){.pass = pass};
     for (int shard = shards.first; shard < shards.last; shard++)
-        PARE_TRY(pare_expert_load_new(model, &at->part[shard]));
+        PARE_TRY(pare_expert_load_new(model, &parts->part[shard]));
     return PARE_OK;
 }
 
-/* The sums of all shards, one after the other, into those of a load that is all zero. */
-static pare_status add_up(looking *at, pare_shard_sums *sums, pare_expert_load *load) {
-    const pare_shards shards = pare_pass_shards(at->pass);
+static pare_status begin(looking *at, const pare_pass *pass, const pare_model *model) {
+    at->hidden = model->config.hidden;
+    return pare_expert_parts_begin(pass, model, &at->parts);
+}
+
+static pare_status add_up(pare_expert_parts *parts, pare_shard_sums *sums, pare_expert_load *load) {
+    const pare_shards shards = pare_pass_shards(parts->pass);
     size_t count = (size_t)load->layers * load->experts;
     for (int i = 0; i < LISTS; i++)
         PARE_TRY(pare_shard_sums_add_double(sums, *lists(load, i), count));
     for (int shard = shards.first; shard < shards.last; shard++) {
         PARE_TRY(pare_shard_sums_enter(sums, &shards, shard));
         for (int i = 0; i < LISTS; i++)
-            memcpy(*lists(load, i), *lists(&at->part[shard], i), count * sizeof(double));
+            memcpy(*lists(load, i), *lists(&parts->part[shard], i), count * sizeof(double));
         pare_shard_sums_leave(sums, &shards, shard);
     }
     return pare_shard_sums_finish(sums, &shards);
 }
 
-static pare_status finish(looking *at, pare_status so_far, pare_expert_load *load) {
+pare_status pare_expert_parts_finish(pare_expert_parts *parts, pare_status so_far, pare_expert_load *load) {
     pare_shard_sums sums = {0};
-    pare_status status = so_far == PARE_OK ? add_up(at, &sums, load) : so_far;
+    pare_status status = so_far == PARE_OK ? add_up(parts, &sums, load) : so_far;
     pare_shard_sums_free(&sums);
     for (int shard = 0; shard < PARE_SHARDS; shard++)
-        pare_expert_load_free(&at->part[shard]);
+        pare_expert_load_free(&parts->part[shard]);
     return status;
 }
 
@@ -159,7 +162,7 @@ pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source,
     looking at;
     pare_status status = begin(&at, pass, source->model);
     if (status == PARE_OK) status = measure(&at, pass, source, batch);
-    return finish(&at, status, load);
+    return pare_expert_parts_finish(&at.parts, status, load);
 }
 
 static pare_status feel_all(looking *at, pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
@@ -178,5 +181,5 @@ pare_status pare_expert_load_feel(pare_pass *pass, const pare_source *source, co
     looking at;
     pare_status status = begin(&at, pass, source->model);
     if (status == PARE_OK) status = feel_all(&at, pass, source, batch, loss);
-    return finish(&at, status, load);
+    return pare_expert_parts_finish(&at.parts, status, load);
 }

@@ -28,6 +28,20 @@ void pare_expert_load_free(pare_expert_load *load);
 /* Adds one expert's tokens of a micro-batch. */
 void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_expert_seen *seen);
 
+/* What the tokens of each of this rank's shards of a pass come to, while the pass runs. */
+typedef struct pare_expert_parts {
+    const pare_pass *pass;
+    pare_expert_load part[PARE_SHARDS];
+} pare_expert_parts;
+
+/* To be finished, whatever comes of it. */
+pare_status pare_expert_parts_begin(const pare_pass *pass, const pare_model *model, pare_expert_parts *parts);
+/* Of the shard that an observer is shown. */
+pare_expert_load *pare_expert_parts_in_hand(pare_expert_parts *parts);
+/* Called by all ranks: the sums of all shards, one after the other, into a load that is all zero, unless something has
+ * failed so far. */
+pare_status pare_expert_parts_finish(pare_expert_parts *parts, pare_status so_far, pare_expert_load *load);
+
 /* Into a load that is all zero, what one forward of the batch comes to, shard by shard where the pass's shape says so.
  * Takes the pass's observer and step callback for itself and leaves it without any. */
 pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,

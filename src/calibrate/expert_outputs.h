@@ -39,8 +39,9 @@ uint64_t pare_expert_outputs_bytes(const pare_model *model, int64_t tokens);
 /* What all experts have to do beside the forward, and their inner products. */
 pare_work pare_expert_outputs_work(const pare_model *model, int64_t tokens);
 
-/* Adds one forward of the batch to `load`, and shows what experts make, layer by layer. scratch as in
- * pare_scratch_open. Takes the pass's observer and step callback for itself and leaves it without any. */
+/* Into a load that is all zero, what one forward of the batch comes to; and shows what experts make, layer by layer, on
+ * all ranks that of all sequences. scratch as in pare_scratch_open. Takes the pass's observer and step callback for
+ * itself and leaves it without any. */
 pare_status pare_expert_outputs_see(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
                                     const char *scratch, pare_expert_load *load, pare_expert_outputs_fn shown,
                                     void *context);

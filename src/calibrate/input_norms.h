@@ -3,7 +3,7 @@
 #ifndef PARE_CALIBRATE_INPUT_NORMS_H
 #define PARE_CALIBRATE_INPUT_NORMS_H
 
-#include "model/block.h"
+#include "model/pass.h"
 
 typedef struct pare_input_norms {
     const pare_backend *backend;
@@ -24,6 +24,10 @@ pare_status pare_input_norms_new(const pare_model *model, const pare_backend *ba
 /* Those of experts are counted, too. */
 pare_status pare_input_norms_see_experts(const pare_model *model, pare_input_norms *norms);
 void pare_input_norms_free(pare_input_norms *norms);
+/* Into norms that are all zero, what one forward of all sequences of the pass shows: a set of them for each of this
+ * rank's shards meanwhile (input_norms_pass.c). */
+pare_status pare_input_norms_measure(pare_pass *pass, const pare_source *source, const uint32_t *ids,
+                                     pare_input_norms *norms);
 /* Bytes of the sums of squares. */
 uint64_t pare_input_norms_bytes(const pare_model *model);
 uint64_t pare_input_norms_expert_bytes(const pare_model *model);

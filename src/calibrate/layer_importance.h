@@ -7,7 +7,7 @@
 
 typedef struct pare_layer_batch {
     const uint32_t *ids; /* [sequences, length of the pass's shape] */
-    int64_t sequences;   /* at most the shape's */
+    int64_t sequences;   /* at most the shape's; all of them where it has shards, which ranks then share */
     /* Told after every block; may stop the work with a status. May be NULL. */
     pare_pass_step_fn step;
     void *step_context;

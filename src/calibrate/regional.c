@@ -150,24 +150,36 @@ PARE_VECTORIZE static void root_of_mean(float *sum, int64_t n, float count) {
         sum[i] = sqrtf(sum[i] / count);
 }
 
-pare_status pare_regional_gradient(const pare_block *block, const pare_regional_inputs *inputs,
-                                   pare_regional_room *room, float *const gradient[PARE_MATRIX_ROLES]) {
+pare_status pare_regional_gradient_add(const pare_block *block, const pare_regional_inputs *inputs,
+                                       pare_regional_room *room, float *const gradient[PARE_MATRIX_ROLES]) {
     pare_block own = pare_regional_block(block, room);
     gathering g = {.layer = block->layer, .gradient = gradient};
     pare_gradient_sink sink = {.wants = wants, .rows = square_rows, .context = &g};
-    int64_t rows, columns;
     if (inputs->length != room->length)
         return pare_fail(PARE_BAD_ARGUMENT, "sequences of %lld tokens do not fit a room made for %lld",
                          (long long)inputs->length, (long long)room->length);
+    for (int64_t n = 0; n < inputs->sequences; n++)
+        PARE_TRY(add_sequence(&own, inputs, n, room, &sink));
+    return PARE_OK;
+}
+
+void pare_regional_gradient_finish(const pare_block *block, int64_t sequences,
+                                   float *const gradient[PARE_MATRIX_ROLES]) {
+    int64_t rows, columns;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        pare_linear_shape(block, (pare_role)role, &rows, &columns);
+        if (gradient[role] && sequences) root_of_mean(gradient[role], rows * columns, (float)sequences);
+    }
+}
+
+pare_status pare_regional_gradient(const pare_block *block, const pare_regional_inputs *inputs,
+                                   pare_regional_room *room, float *const gradient[PARE_MATRIX_ROLES]) {
+    int64_t rows, columns;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_linear_shape(block, (pare_role)role, &rows, &columns);
         if (gradient[role]) memset(gradient[role], 0, (size_t)(rows * columns) * sizeof *gradient[role]);
     }
-    for (int64_t n = 0; n < inputs->sequences; n++)
-        PARE_TRY(add_sequence(&own, inputs, n, room, &sink));
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        pare_linear_shape(block, (pare_role)role, &rows, &columns);
-        if (gradient[role] && inputs->sequences) root_of_mean(gradient[role], rows * columns, (float)inputs->sequences);
-    }
+    PARE_TRY(pare_regional_gradient_add(block, inputs, room, gradient));
+    pare_regional_gradient_finish(block, inputs->sequences, gradient);
     return PARE_OK;
 }

@@ -36,6 +36,13 @@ void pare_regional_room_free(pare_regional_room *room);
 pare_status pare_regional_gradient(const pare_block *block, const pare_regional_inputs *inputs,
                                    pare_regional_room *room, float *const gradient[PARE_MATRIX_ROLES]);
 
+/* The same in parts: adds the squares of these sequences' gradients to what is there; the root of the mean over
+ * `sequences`. */
+pare_status pare_regional_gradient_add(const pare_block *block, const pare_regional_inputs *inputs,
+                                       pare_regional_room *room, float *const gradient[PARE_MATRIX_ROLES]);
+void pare_regional_gradient_finish(const pare_block *block, int64_t sequences,
+                                   float *const gradient[PARE_MATRIX_ROLES]);
+
 /* The parts, for other losses of a block. The block with one sequence at a time in the room: */
 pare_block pare_regional_block(const pare_block *block, pare_regional_room *room);
 /* the sum of squares of [length, d] values, in double, the same for any number of threads; */

@@ -5,6 +5,7 @@
 #include "evaluate/group.h"
 #include "model/gguf_write.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <stdlib.h>
@@ -117,8 +118,11 @@ pare_status pare_imatrix_measure(const pare_evaluation *evaluation, pare_gguf_me
 
 pare_status pare_imatrix_write(const pare_evaluation *evaluation, pare_run *run, const char *path) {
     pare_gguf_metadata image;
-    PARE_TRY(pare_imatrix_measure(evaluation, &image));
-    pare_status status = pare_run_write_bytes(run, image.bytes, image.size, path);
+    pare_peer_set_apart(true);
+    pare_status status = pare_imatrix_measure(evaluation, &image);
+    pare_peer_set_apart(false);
+    PARE_TRY(status);
+    status = pare_run_write_bytes(run, image.bytes, image.size, path);
     pare_gguf_metadata_free(&image);
     return status;
 }

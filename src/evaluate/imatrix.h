@@ -13,6 +13,7 @@
 pare_status pare_imatrix_measure(const pare_evaluation *evaluation, pare_gguf_metadata *image);
 
 /* The same as a file beside the run's model, which gets to `path` with pare_run_commit. */
+/* Of several ranks (support/peer.h) one alone: its own work. */
 pare_status pare_imatrix_write(const pare_evaluation *evaluation, pare_run *run, const char *path);
 
 /* What it will hold, as plan->imatrix, and how it goes over the windows, of which count and length matter: of a model

@@ -64,7 +64,7 @@ static uint64_t summed_bytes(const pare_layerwise_request *r) {
         total += pare_input_moments_sum_bytes(0, true);
     for (int role = 0; role < PARE_MATRIX_ROLES && r->needs.outputs; role++)
         total += (uint64_t)pare_layerwise_widest(model) * sizeof(double);
-    return total + (r->two ? compared : 0);
+    return pare_larger_bytes(total + (r->two ? compared : 0), r->own_sums);
 }
 
 /* Of the comparison with the dense model, and what follows from it; and of biases. */

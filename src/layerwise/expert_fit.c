@@ -46,6 +46,14 @@ static pare_status set_residual(pare_layerwise *l, int64_t first, int64_t tokens
     return PARE_OK;
 }
 
+static pare_status add_squares(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
+    pare_expert_fit *w = context;
+    const float *r = pare_stream_load(&w->residual, first, tokens, NULL);
+    for (int64_t i = 0; i < tokens; i++)
+        w->squares += pare_dot(r + i * l->hidden, r + i * l->hidden, l->hidden);
+    return PARE_OK;
+}
+
 /* What the down projection of the expert in hand reads of a micro-batch, times its shares, into w->scaled. */
 static pare_status scale_inputs(pare_expert_fit *w, int64_t first, int64_t tokens, pare_expert_hand *hand) {
     pare_layerwise *l = w->l;
@@ -75,9 +83,10 @@ static pare_status gather(pare_layerwise *l, int64_t first, int64_t tokens, void
     PARE_TRY(scale_inputs(w, first, tokens, &hand));
     if (!hand.tokens) return PARE_OK;
     pare_inputs inputs = {.x = w->scaled, .tokens = hand.tokens, .width = l->model->config.experts.width};
-    PARE_TRY(pare_gram_add(l->backend, &inputs, w->first, w->gram));
-    PARE_TRY(pare_cross_add(l->backend, &inputs, w->left, l->hidden, w->first, w->cross));
-    w->first = false;
+    PARE_TRY(pare_gram_add(l->backend, &inputs, !w->seen, w->gram));
+    PARE_TRY(pare_cross_add(l->backend, &inputs, w->left, l->hidden, !w->seen, w->cross));
+    w->seen = true;
+    w->reached += hand.tokens;
     return PARE_OK;
 }
 
@@ -109,7 +118,8 @@ static pare_status solve(pare_expert_fit *w, pare_damping *damping) {
         .rows = l->hidden,
         .columns =
             {.gram = w->gram, .width = f, .kept = w->kept, .count = w->kept_count, .damping = w->damping, .what = what},
-        .cross = w->cross};
+        .cross = w->cross,
+        .shared = true};
     pare_source_rows(l->block.source, id, 0, l->hidden, w->weights);
     memcpy(w->old, w->weights, (size_t)n * sizeof *w->old);
     PARE_TRY(pare_least_squares_solve(&problem, w->weights, &fit));
@@ -123,29 +133,31 @@ static pare_status solve(pare_expert_fit *w, pare_damping *damping) {
 
 /* An expert that no token reaches stays as it is. */
 static pare_status fit_expert(pare_expert_fit *w, pare_damping *damping) {
-    w->first = true;
+    int64_t f = w->l->model->config.experts.width;
+    w->seen = false;
+    w->reached = 0;
+    PARE_TRY(pare_layerwise_sum_matrix(w->l, w->gram, f * f, &w->seen));
+    PARE_TRY(pare_layerwise_sum_matrix(w->l, w->cross, w->l->hidden * f, &w->seen));
+    PARE_TRY(
+        pare_shard_sums_add(&w->l->sums, &(pare_shard_sum){.kind = PARE_SUM_COUNT, .values = &w->reached, .count = 1}));
     PARE_TRY(pare_layerwise_batches(w->l, gather, w));
-    if (w->first) return PARE_OK;
+    if (!w->reached) return PARE_OK;
     PARE_TRY(solve(w, damping));
     return pare_layerwise_batches(w->l, subtract, w);
 }
 
-static double squares(const pare_expert_fit *w) {
-    double sum = 0.0;
-    int64_t step = w->l->micro_batch * w->l->asked.length, d = w->l->hidden;
-    for (int64_t first = 0; first < w->l->tokens; first += step) {
-        int64_t count = w->l->tokens - first < step ? w->l->tokens - first : step;
-        const float *r = pare_stream_load(&w->residual, first, count, NULL);
-        for (int64_t i = 0; i < count; i++)
-            sum += pare_dot(r + i * d, r + i * d, d);
-    }
-    return sum;
+static pare_status measure(pare_expert_fit *w, double *squares) {
+    w->squares = 0.0;
+    PARE_TRY(pare_shard_sums_add_double(&w->l->sums, &w->squares, 1));
+    PARE_TRY(pare_layerwise_batches(w->l, add_squares, w));
+    *squares = w->squares;
+    return PARE_OK;
 }
 
 pare_status pare_expert_fit_layer(pare_expert_fit *w, uint32_t layer, const pare_kept *kept, pare_fit *out) {
     w->layer = layer;
     PARE_TRY(pare_layerwise_batches(w->l, set_residual, w));
-    out->before = squares(w);
+    PARE_TRY(measure(w, &out->before));
     for (int sweep = 0; sweep < PARE_EXPERT_SWEEPS; sweep++)
         for (uint32_t i = 0; i < kept->experts; i++) {
             w->expert = kept->expert[i];
@@ -153,8 +165,16 @@ pare_status pare_expert_fit_layer(pare_expert_fit *w, uint32_t layer, const pare
             w->kept_count = kept->expert_ffn;
             PARE_TRY(fit_expert(w, &out->damping));
         }
-    out->after = squares(w);
-    return PARE_OK;
+    return measure(w, &out->after);
+}
+
+uint64_t pare_expert_fit_runs(uint32_t experts) {
+    return 3 + 2 * PARE_EXPERT_SWEEPS * (uint64_t)experts;
+}
+
+uint64_t pare_expert_fit_added_bytes(const pare_config *c) {
+    uint64_t f = c->experts.width;
+    return (f * f + c->hidden * f) * sizeof(float) + sizeof(int64_t);
 }
 
 uint64_t pare_expert_fit_sums_bytes(const pare_layerwise_request *r) {

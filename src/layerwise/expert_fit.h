@@ -37,8 +37,14 @@ typedef struct pare_expert_fit {
     float *gram, *cross;  /* [f, f], [d, f] */
     float *weights, *old; /* [d, f] */
     void *change;         /* operand [d, f] */
-    bool first;           /* nothing was added to the sums yet */
+    bool seen;            /* the sums hold something */
+    int64_t reached;      /* tokens of all sequences that reach the expert */
+    double squares;       /* of r */
 } pare_expert_fit;
+
+/* Runs over the micro-batches of a layer of which so many experts stay; bytes that add up in one of them. */
+uint64_t pare_expert_fit_runs(uint32_t experts);
+uint64_t pare_expert_fit_added_bytes(const pare_config *config);
 
 /* Bytes: of sums, weights and solvers, and of r and the room of micro-batches; and what there is to do in a layer of
  * which so many experts stay. */

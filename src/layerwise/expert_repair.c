@@ -45,11 +45,10 @@ static pare_status walk_layer(pare_expert_walk *w, uint32_t layer) {
     return pare_layerwise_pass(&w->l, PARE_STAGE_FFN);
 }
 
-/* Both streams through both halves, two looks for the router, one for the targets, and two for each expert of each
- * sweep. */
+/* Both streams through both halves, one look for the router, and what down projections take. */
 static void count_steps(pare_expert_walk *w) {
     uint64_t batches = pare_layerwise_batch_count(&w->l), steps = 4 + (w->job->router ? 1 : 0);
-    if (w->job->down) steps += 1 + 2 * PARE_EXPERT_SWEEPS * (uint64_t)w->l.model->config.experts.count;
+    if (w->job->down) steps += pare_expert_fit_runs(w->l.model->config.experts.count);
     w->l.layer_steps = steps * batches;
     w->l.total = 2 * batches + w->l.model->config.layers * w->l.layer_steps + 2 * batches;
 }

@@ -22,7 +22,7 @@ typedef struct pare_expert_walk {
     void *wanted;  /* operand [micro-batch tokens, experts] that the kept experts' lack */
     float *router_gram, *router_cross; /* [d, d], [experts, d] */
     float *rows;                       /* [experts, d] of the router */
-    bool first;                        /* nothing was added to the sums yet */
+    bool seen;                         /* the router's sums hold something */
 } pare_expert_walk;
 
 /* Puts float [rows, columns] in the place of a tensor: rounded to its type and back in `values`. The router: of its

@@ -1,6 +1,7 @@
 /* How much a repair of experts holds, what it has to do, and getting the room. */
 #include "layerwise/expert_repair_internal.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 static bool fits(const pare_expert_repair *job) {
     return job->down || job->router || job->final_norm;
@@ -61,6 +62,12 @@ static uint64_t router_bytes(const pare_expert_repair *job) {
     return (d * d + 2 * c->experts.count * d) * sizeof(float) + pare_least_squares_bytes(c->experts.count, (int64_t)d);
 }
 
+/* In the run over the tokens. */
+static uint64_t router_added_bytes(const pare_config *c) {
+    uint64_t d = c->hidden;
+    return (d * d + c->experts.count * d) * sizeof(float);
+}
+
 static uint64_t router_token_bytes(const pare_expert_repair *job) {
     uint64_t operand = pare_operand_size(job->source->backend);
     return job->source->model->config.experts.count * (2 * sizeof(float) + operand);
@@ -68,7 +75,7 @@ static uint64_t router_token_bytes(const pare_expert_repair *job) {
 
 pare_status pare_expert_repair_measure(const pare_expert_repair *job, const pare_widths *kept,
                                        pare_layerwise_memory *memory) {
-    const pare_layerwise_request request = pare_expert_request(job);
+    pare_layerwise_request request = pare_expert_request(job);
     *memory = (pare_layerwise_memory){.repaired = repaired_bytes(job, kept)};
     if (job->groups) memory->weights += merge_bytes(&job->source->model->config);
     if (job->router) memory->weights += router_bytes(job);
@@ -76,6 +83,8 @@ pare_status pare_expert_repair_measure(const pare_expert_repair *job, const pare
     if (job->down) memory->weights += pare_expert_fit_sums_bytes(&request);
     if (job->down) memory->statistics += pare_expert_fit_token_bytes(&request);
     if (job->final_norm) memory->weights += pare_layerwise_finish_bytes(job->source->model, false);
+    request.own_sums = pare_larger_bytes(job->down ? pare_expert_fit_added_bytes(&job->source->model->config) : 0,
+                                         job->router ? router_added_bytes(&job->source->model->config) : 0);
     return pare_layerwise_plan(&request, memory);
 }
 

@@ -59,26 +59,29 @@ static pare_status compare(pare_layerwise *l, int64_t first, int64_t tokens, voi
             lack[t * left + i] = wanted(w, w->logits + t * all, kept->expert[i]) - own[t * all + kept->expert[i]];
     l->backend->operations->to_operand(l->backend, lack, tokens * left, w->wanted);
     pare_inputs inputs = {.x = l->block.activations->normed2, .tokens = tokens, .width = l->hidden};
-    PARE_TRY(pare_gram_add(l->backend, &inputs, w->first, w->router_gram));
-    PARE_TRY(pare_cross_add(l->backend, &inputs, w->wanted, left, w->first, w->router_cross));
-    w->first = false;
+    PARE_TRY(pare_gram_add(l->backend, &inputs, !w->seen, w->router_gram));
+    PARE_TRY(pare_cross_add(l->backend, &inputs, w->wanted, left, !w->seen, w->router_cross));
+    w->seen = true;
     return PARE_OK;
 }
 
 pare_status pare_expert_fit_router(pare_expert_walk *w) {
-    const pare_layerwise *l = &w->l;
+    pare_layerwise *l = &w->l;
     const pare_kept *kept = &w->job->selection->layer[w->layer];
     size_t id = pare_tensor_id_router(&l->model->config, w->layer);
     int64_t d = l->hidden;
     char what[64];
     pare_fit fit;
-    w->first = true;
-    PARE_TRY(pare_layerwise_batches(&w->l, compare, w));
+    w->seen = false;
+    PARE_TRY(pare_layerwise_sum_matrix(l, w->router_gram, d * d, &w->seen));
+    PARE_TRY(pare_layerwise_sum_matrix(l, w->router_cross, kept->experts * d, &w->seen));
+    PARE_TRY(pare_layerwise_batches(l, compare, w));
     snprintf(what, sizeof what, "the inputs of layer %u's router", w->layer);
     const pare_least_squares problem = {
         .rows = kept->experts,
         .columns = {.gram = w->router_gram, .width = d, .count = d, .damping = w->job->damping, .what = what},
-        .cross = w->router_cross};
+        .cross = w->router_cross,
+        .shared = true};
     for (uint32_t i = 0; i < kept->experts; i++)
         pare_source_rows(&w->pruned, id, kept->expert[i], 1, w->rows + i * d);
     PARE_TRY(pare_least_squares_solve(&problem, w->rows, &fit));

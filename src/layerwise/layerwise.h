@@ -77,7 +77,8 @@ typedef struct pare_layerwise_request {
     /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
      * diagonal. */
     double reader_share, output_share, damping;
-    bool intercepts; /* biases are refitted with what is changed, where every matrix of an input has one */
+    uint64_t own_sums; /* bytes that add up over the sequences in a run of the owner's own, at most */
+    bool intercepts;   /* biases are refitted with what is changed, where every matrix of an input has one */
     bool held_out; /* the readers' damping starts there, and is chosen by halves of the sequences (repair/held_out.h) */
     const char *state; /* what the names of files begin with that keep every finished layer; NULL: nothing is kept */
     const char *key;   /* what these belong to, 64 hexadecimal digits */
@@ -259,6 +260,8 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
  * the halves of both where readers need them. targeted: what reads them has a share of that model in its target. */
 pare_status pare_layerwise_sum_inputs(pare_layerwise *l);
 pare_status pare_layerwise_sum_comparison(pare_layerwise *l, pare_input_kind kind, bool targeted, double *energy);
+/* Of an owner's own: [count], seen as whoever adds first sees it. */
+pare_status pare_layerwise_sum_matrix(pare_layerwise *l, float *values, int64_t count, bool *seen);
 /* Of readers, gram and l->cross, with their halves; seen: of both. */
 pare_status pare_layerwise_sum_products(pare_layerwise *l, float *gram, bool *seen);
 

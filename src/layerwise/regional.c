@@ -9,6 +9,7 @@
 #include "layerwise/weights_internal.h"
 #include "repair/regional_optimise.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <string.h>
 
@@ -39,17 +40,24 @@ static uint64_t mask_bytes(const pare_weights_job *job) {
     return most * sizeof(uint64_t);
 }
 
-uint64_t pare_weights_regional_bytes(const pare_weights_job *job) {
-    const pare_model *model = job->source->model;
-    const pare_backend *backend = job->source->backend;
+/* Of one layer. */
+uint64_t pare_weights_regional_sums_bytes(const pare_weights_job *job) {
     uint64_t elements = 0;
     if (!pare_element_needs_of(job->recipe).regional) return 0;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         elements += pare_weights_most_elements(job, role);
-    uint64_t bytes = pare_regional_room_bytes(model, backend, job->length) + elements * sizeof(float);
+    return elements * sizeof(float);
+}
+
+uint64_t pare_weights_regional_bytes(const pare_weights_job *job) {
+    const pare_model *model = job->source->model;
+    const pare_backend *backend = job->source->backend;
+    uint64_t sums = pare_weights_regional_sums_bytes(job);
+    if (!pare_element_needs_of(job->recipe).regional) return 0;
+    uint64_t bytes = pare_regional_room_bytes(model, backend, job->length) + sums;
     if (!is_optimised(job)) return bytes;
-    return bytes + elements * sizeof(float) + mask_bytes(job) +
-           pare_regional_optimise_bytes(model, backend, job->length) + (uint64_t)job->sequences * sizeof(int64_t);
+    return bytes + sums + mask_bytes(job) + pare_regional_optimise_bytes(model, backend, job->length) +
+           (uint64_t)job->sequences * sizeof(int64_t);
 }
 
 uint64_t pare_weights_regional_steps(const pare_weights_job *job) {
@@ -92,32 +100,87 @@ void pare_weights_regional_free(pare_weight_walk *w) {
     pare_regional_room_free(&w->region);
 }
 
-/* Sequences that stand in the stream: all, or drawn ones. */
+/* Sequences that stand in the streams of all ranks: all, or drawn ones; and some of this rank's, from `first` on. */
 typedef struct stretch {
     pare_weight_walk *w;
     const int64_t *drawn; /* NULL: all */
+    int64_t first;
 } stretch;
 
-static pare_status load(void *context, int64_t sequence, float *x) {
-    const stretch *s = context;
-    pare_weight_walk *w = s->w;
-    int64_t length = w->job->length, at = s->drawn ? s->drawn[sequence] : sequence;
-    const float *states = pare_stream_load(&w->l.pruned.now, at * length, length, x);
+/* One of this rank's. */
+static void read_states(const pare_weight_walk *w, int64_t sequence, float *x) {
+    int64_t length = w->job->length;
+    const float *states = pare_stream_load(&w->l.pruned.now, sequence * length, length, x);
     if (states != x) memcpy(x, states, (size_t)(length * w->l.hidden) * sizeof *x);
-    return pare_layerwise_step(&w->l);
+}
+
+static pare_status load_own(void *context, int64_t sequence, float *x) {
+    const stretch *s = context;
+    read_states(s->w, s->first + sequence, x);
+    return pare_layerwise_step(&s->w->l);
+}
+
+/* From the rank that has it, to all. */
+static pare_status load_any(void *context, int64_t sequence, float *x) {
+    const stretch *s = context;
+    const pare_layerwise *l = &s->w->l;
+    const pare_shards *shards = &l->shards;
+    int64_t at = s->drawn ? s->drawn[sequence] : sequence;
+    int owner = pare_shards_rank(shards, at);
+    bool several = pare_shards_own(shards) < shards->sequences;
+    if (owner == pare_peer_rank()) read_states(s->w, at - pare_shard_begin(shards, shards->first), x);
+    if (several) PARE_TRY(pare_peer_broadcast(x, (size_t)(s->w->job->length * l->hidden) * sizeof *x, owner));
+    return pare_layerwise_step(&s->w->l);
 }
 
 static pare_regional_inputs inputs_of(stretch *s, int64_t sequences) {
-    return (pare_regional_inputs){.sequences = sequences, .length = s->w->job->length, .load = load, .context = s};
+    return (pare_regional_inputs){.sequences = sequences, .length = s->w->job->length, .load = load_any, .context = s};
 }
 
-/* Of a block, for the matrices that are pruned. */
-static pare_status gather_gradients(const pare_weight_walk *w, const pare_block *block, stretch *s, int64_t sequences) {
-    pare_regional_inputs inputs = inputs_of(s, sequences);
-    float *wanted[PARE_MATRIX_ROLES];
+/* Those of the block's matrices that are pruned. */
+static void find_wanted(const pare_weight_walk *w, const pare_block *block, float *wanted[PARE_MATRIX_ROLES]) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         wanted[role] = w->job->pruned[pare_tensor_id(block->layer, (pare_role)role)] ? w->regional[role] : NULL;
+}
+
+/* Of sequences that were drawn: every rank's. */
+static pare_status gather_drawn(const pare_weight_walk *w, const pare_block *block, stretch *s, int64_t sequences) {
+    pare_regional_inputs inputs = inputs_of(s, sequences);
+    float *wanted[PARE_MATRIX_ROLES];
+    find_wanted(w, block, wanted);
     return pare_regional_gradient(block, &inputs, &s->w->region, wanted);
+}
+
+static pare_status begin_sums(pare_layerwise *l, float *const wanted[PARE_MATRIX_ROLES]) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        if (!wanted[role]) continue;
+        int64_t count = (int64_t)l->model->tensors[pare_tensor_id(l->block.layer, (pare_role)role)]->count;
+        memset(wanted[role], 0, (size_t)count * sizeof *wanted[role]);
+        PARE_TRY(pare_layerwise_sum_matrix(l, wanted[role], count, NULL));
+    }
+    return PARE_OK;
+}
+
+/* Of all sequences, shard by shard. */
+static pare_status gather_all(pare_weight_walk *w) {
+    pare_layerwise *l = &w->l;
+    const pare_shards *shards = &l->shards;
+    float *wanted[PARE_MATRIX_ROLES];
+    find_wanted(w, &l->block, wanted);
+    PARE_TRY(begin_sums(l, wanted));
+    for (int shard = shards->first; shard < shards->last; shard++) {
+        int64_t begin = pare_shard_begin(shards, shard);
+        stretch own = {.w = w, .first = begin - pare_shard_begin(shards, shards->first)};
+        pare_regional_inputs inputs = inputs_of(&own, pare_shard_begin(shards, shard + 1) - begin);
+        inputs.load = load_own;
+        PARE_TRY(pare_shard_sums_enter(&l->sums, shards, shard));
+        PARE_TRY(pare_regional_gradient_add(&l->block, &inputs, &w->region, wanted));
+        pare_shard_sums_leave(&l->sums, shards, shard);
+    }
+    PARE_TRY(pare_shard_sums_finish(&l->sums, shards));
+    pare_shard_sums_clear(&l->sums);
+    pare_regional_gradient_finish(&l->block, shards->sequences, wanted);
+    return PARE_OK;
 }
 
 /* What enters the matrices of a block for these sequences. */
@@ -127,7 +190,7 @@ static pare_status gather_norms(pare_weight_walk *w, const pare_block *dense, st
     pare_block block = pare_regional_block(dense, &w->region);
     block.observer = &w->l.observer;
     for (int64_t n = 0; n < sequences; n++) {
-        PARE_TRY(load(s, n, w->region.x));
+        PARE_TRY(load_any(s, n, w->region.x));
         PARE_TRY(pare_block_forward(&block, w->region.x, NULL));
     }
     return PARE_OK;
@@ -147,10 +210,10 @@ static pare_status choose(pare_weight_walk *w, uint32_t layer, float *const weig
 
 static pare_status score_round(pare_weight_walk *w, const pare_regional_round *round,
                                float *const weights[PARE_MATRIX_ROLES], pare_element_mask masks[PARE_MATRIX_ROLES]) {
-    stretch drawn = {w, round->drawn};
+    stretch drawn = {.w = w, .drawn = round->drawn};
     int64_t samples = samples_of(w->job);
     if (w->l.asked.needs.norms) PARE_TRY(gather_norms(w, round->block, &drawn, samples));
-    PARE_TRY(gather_gradients(w, round->block, &drawn, samples));
+    PARE_TRY(gather_drawn(w, round->block, &drawn, samples));
     return choose(w, round->block->layer, weights, masks);
 }
 
@@ -192,7 +255,7 @@ static void install(pare_weight_walk *w, float *const weights[PARE_MATRIX_ROLES]
 static pare_status optimise(pare_weight_walk *w, double *errors) {
     float *weights[PARE_MATRIX_ROLES];
     pare_element_mask masks[PARE_MATRIX_ROLES] = {0};
-    stretch all = {w, NULL};
+    stretch all = {.w = w};
     pare_regional_inputs inputs = inputs_of(&all, w->job->sequences);
     pare_regional_optimise request = {.dense = &w->l.dense_block,
                                       .inputs = &inputs,
@@ -225,10 +288,9 @@ static pare_status optimise_block(pare_weight_walk *w) {
 }
 
 pare_status pare_weights_regional(pare_weight_walk *w, uint32_t layer) {
-    stretch all = {w, NULL};
     if (!w->l.asked.needs.regional || !pare_layerwise_concerns(&w->l, layer, PARE_ALL_INPUTS)) return PARE_OK;
     if (is_optimised(w->job)) PARE_TRY(optimise_block(w));
-    return gather_gradients(w, &w->l.block, &all, w->job->sequences);
+    return gather_all(w);
 }
 
 void pare_weights_take_optimised(const pare_weight_walk *w, pare_role role, int64_t count, float *weights) {

@@ -7,6 +7,10 @@ static pare_status sum_single(pare_layerwise *l, float *values, int64_t count, b
                       .kind = PARE_SUM_SINGLE, .values = values, .count = (size_t)count, .seen = seen, .half = half});
 }
 
+pare_status pare_layerwise_sum_matrix(pare_layerwise *l, float *values, int64_t count, bool *seen) {
+    return sum_single(l, values, count, seen, NULL);
+}
+
 /* Of a kind of inputs; halves: with what the first half of the sequences comes to. */
 static pare_status sum_kind(pare_layerwise *l, pare_input_kind kind, bool halves) {
     pare_input_statistics *s = &l->statistics[kind];

@@ -6,6 +6,7 @@
 #include "model/expert_tensors.h"
 #include "select/obs.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 #include <string.h>
 
@@ -34,6 +35,7 @@ typedef struct one_expert {
     int64_t width;  /* before */
     uint32_t *kept; /* [left] */
     uint32_t left;
+    pare_fit fit;
     char what[96];
 } one_expert;
 
@@ -55,9 +57,7 @@ static pare_status choose(const pare_unit_walk *u, one_expert *x) {
     return status;
 }
 
-static pare_status fit(pare_unit_walk *u, const one_expert *x) {
-    pare_stage_fit *all = &u->run.fit;
-    pare_fit found;
+static pare_status fit(pare_unit_walk *u, one_expert *x) {
     const pare_least_squares problem = {.rows = u->l.hidden,
                                         .columns = {.gram = x->statistics->inputs[PARE_EXPERT_ACTIVATED].gram,
                                                     .width = x->width,
@@ -65,24 +65,23 @@ static pare_status fit(pare_unit_walk *u, const one_expert *x) {
                                                     .count = x->left,
                                                     .damping = u->job->options.damping,
                                                     .what = x->what}};
-    PARE_TRY(pare_least_squares_solve(&problem, u->weights, &found));
-    if (!all->fitted) all->output.damping = found.damping;
-    all->fitted = true;
-    all->output.before += found.before;
-    all->output.after += found.after;
-    return PARE_OK;
+    return pare_least_squares_solve(&problem, u->weights, &x->fit);
 }
 
-/* The channels that stay, of the fitted matrix. */
-static pare_status keep(pare_unit_walk *u, const one_expert *x) {
-    const pare_tensor *tensor = u->l.model->tensors[x->down];
-    const pare_index_list rows = {NULL, u->l.hidden}, channels = {x->kept, x->left};
-    void *out;
-    PARE_TRY(pare_repaired_add(u->l.repaired, u->l.model, x->down, (uint64_t)rows.count, x->left, &out));
-    pare_from_float(u->slot[0].stored, tensor->dtype, u->weights, (size_t)(u->l.hidden * x->width));
-    pare_matrix_cut(u->slot[0].stored, x->width, pare_dtype_size(tensor->dtype), rows, channels, out);
-    pare_layerwise_install_narrow(&u->l, x->down, &channels, out);
-    return PARE_OK;
+/* to [rows, left] <- these columns of from [rows, width]; to may be from. */
+static void gather_channels(const float *from, int64_t rows, int64_t width, const uint32_t *kept, int64_t left,
+                            float *to) {
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < left; i++)
+            to[row * left + i] = from[row * width + kept[i]];
+}
+
+/* The channels that stay, of the fitted matrix. Not through the slots: the one of the output is in the block where all
+ * tokens reach an expert besides. */
+static void keep(const pare_unit_walk *u, const one_expert *x) {
+    gather_channels(u->weights, u->l.hidden, x->width, x->kept, x->left, u->weights);
+    pare_from_float(u->l.repaired->matrix[x->down], u->l.model->tensors[x->down]->dtype, u->weights,
+                    (size_t)(u->l.hidden * x->left));
 }
 
 static void note_starved(pare_unit_walk *u, const pare_expert_statistics *s) {
@@ -92,33 +91,87 @@ static void note_starved(pare_unit_walk *u, const pare_expert_statistics *s) {
     starved->unreached += s->tokens == 0;
 }
 
-static pare_status narrow(pare_unit_walk *u, pare_expert_statistics *s) {
+/* With room for what will be left of its down projection. */
+static pare_status begin(pare_unit_walk *u, pare_expert_statistics *s, one_expert *x) {
     pare_kept *kept = u->run.kept;
     const pare_config *config = &u->l.model->config;
-    one_expert x = {.statistics = s,
-                    .down = pare_tensor_id_expert(config, u->run.layer, s->expert, PARE_EXPERT_DOWN),
-                    .width = config->experts.width,
-                    .kept = kept->expert_channel + (size_t)s->expert * kept->expert_ffn,
-                    .left = kept->expert_ffn};
-    pare_expert_input_name(u->run.layer, s->expert, PARE_EXPERT_ACTIVATED, x.what, sizeof x.what);
+    void *out;
+    *x = (one_expert){.statistics = s,
+                      .down = pare_tensor_id_expert(config, u->run.layer, s->expert, PARE_EXPERT_DOWN),
+                      .width = config->experts.width,
+                      .kept = kept->expert_channel + (size_t)s->expert * kept->expert_ffn,
+                      .left = kept->expert_ffn};
     note_starved(u, s);
-    pare_source_rows(u->l.asked.source, x.down, 0, u->l.hidden, u->weights);
-    if (u->job->options.choose[PARE_STAGE_FFN]) PARE_TRY(choose(u, &x));
-    PARE_TRY(fit(u, &x));
-    return keep(u, &x);
+    return pare_repaired_add(u->l.repaired, u->l.model, x->down, (uint64_t)u->l.hidden, x->left, &out);
+}
+
+static pare_status narrow(pare_unit_walk *u, one_expert *x) {
+    pare_expert_input_name(u->run.layer, x->statistics->expert, PARE_EXPERT_ACTIVATED, x->what, sizeof x->what);
+    pare_source_rows(u->l.asked.source, x->down, 0, u->l.hidden, u->weights);
+    if (u->job->options.choose[PARE_STAGE_FFN]) PARE_TRY(choose(u, x));
+    PARE_TRY(fit(u, x));
+    keep(u, x);
+    return PARE_OK;
+}
+
+/* What one rank has found, for all. */
+static pare_status share(const pare_unit_walk *u, one_expert *x, int owner) {
+    size_t elements = (size_t)u->l.hidden * x->left;
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_peer_broadcast(&x->fit, sizeof x->fit, owner));
+    PARE_TRY(pare_peer_broadcast(x->kept, x->left * sizeof *x->kept, owner));
+    return pare_peer_broadcast(u->l.repaired->matrix[x->down],
+                               elements * pare_dtype_size(u->l.model->tensors[x->down]->dtype), owner);
+}
+
+static void take(pare_unit_walk *u, const one_expert *x) {
+    pare_stage_fit *all = &u->run.fit;
+    const pare_index_list channels = {x->kept, x->left};
+    if (!all->fitted) all->output.damping = x->fit.damping;
+    all->fitted = true;
+    all->output.before += x->fit.before;
+    all->output.after += x->fit.after;
+    pare_layerwise_install_narrow(&u->l, x->down, &channels, u->l.repaired->matrix[x->down]);
+}
+
+static int owner_of(const one_expert *x) {
+    return (int)(x->statistics->expert % (uint32_t)pare_peer_count());
+}
+
+/* Those that are watched, each by one rank. */
+static pare_status narrow_all(pare_unit_walk *u, uint32_t count, one_expert *list) {
+    for (uint32_t i = 0; i < count; i++)
+        PARE_TRY(begin(u, &u->l.experts->of[i], &list[i]));
+    for (uint32_t i = 0; i < count; i++)
+        if (owner_of(&list[i]) == pare_peer_rank()) PARE_TRY(narrow(u, &list[i]));
+    for (uint32_t i = 0; i < count; i++) {
+        PARE_TRY(share(u, &list[i], owner_of(&list[i])));
+        take(u, &list[i]);
+    }
+    return PARE_OK;
+}
+
+static pare_status narrow_group(pare_unit_walk *u, uint32_t count) {
+    one_expert *list;
+    PARE_TRY(pare_alloc(&list, count, sizeof *list, "experts"));
+    pare_status status = narrow_all(u, count, list);
+    pare_free(list);
+    return status;
 }
 
 /* What stays of the matrix, in place of what `keep` has put there. */
 static pare_status put_again(void *context, size_t id, float *values) {
     pare_unit_walk *u = context;
-    const pare_tensor *tensor = u->l.model->tensors[id];
-    const pare_index_list rows = {NULL, u->l.hidden}, channels = {u->joint.kept, u->joint.kept_count};
-    int64_t width = u->l.model->config.experts.width;
-    size_t count = (size_t)(u->l.hidden * width);
-    pare_from_float(u->slot[0].stored, tensor->dtype, values, count);
-    pare_to_float(values, u->slot[0].stored, tensor->dtype, count);
-    pare_matrix_cut(u->slot[0].stored, width, pare_dtype_size(tensor->dtype), rows, channels,
-                    u->l.repaired->matrix[id]);
+    const uint32_t *kept = u->joint.kept;
+    int64_t width = u->l.model->config.experts.width, left = u->joint.kept_count;
+    size_t count = (size_t)(u->l.hidden * left);
+    pare_dtype dtype = u->l.model->tensors[id]->dtype;
+    gather_channels(values, u->l.hidden, width, kept, left, u->weights);
+    pare_from_float(u->l.repaired->matrix[id], dtype, u->weights, count);
+    pare_to_float(u->weights, u->l.repaired->matrix[id], dtype, count);
+    for (int64_t row = 0; row < u->l.hidden; row++)
+        for (int64_t i = 0; i < left; i++)
+            values[row * width + kept[i]] = u->weights[row * left + i];
     return PARE_OK;
 }
 
@@ -155,7 +208,7 @@ static pare_status count_tokens(pare_unit_walk *u) {
 
 uint64_t pare_units_expert_runs(const pare_unit_walk *u) {
     uint32_t experts = u->l.model->config.experts.count, together = u->l.experts ? u->l.experts->together : 0;
-    uint64_t joint = pare_units_fit_jointly(u->job, u->selection) ? 1 + 2 * PARE_EXPERT_SWEEPS * (uint64_t)experts : 0;
+    uint64_t joint = pare_units_fit_jointly(u->job, u->selection) ? pare_expert_fit_runs(experts) : 0;
     return together ? 1 + (experts + together - 1) / together + joint : 0;
 }
 
@@ -168,8 +221,7 @@ pare_status pare_units_experts(pare_unit_walk *u) {
     for (uint32_t first = 0; first < experts; first += u->l.experts->together) {
         uint32_t left = experts - first, count = left < u->l.experts->together ? left : u->l.experts->together;
         PARE_TRY(pare_layerwise_experts_watch(&u->l, first, count, 1u << PARE_EXPERT_ACTIVATED, &gram));
-        for (uint32_t i = 0; i < count; i++)
-            PARE_TRY(narrow(u, &u->l.experts->of[i]));
+        PARE_TRY(narrow_group(u, count));
         pare_layerwise_experts_forget(&u->l);
     }
     u->l.apart = true;

@@ -156,6 +156,7 @@ pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection
     out->weights += (pare_repair_fits_readers(job) ? 2 : 1) * elements * sizeof(float);
     if (request.two) out->weights += pare_layerwise_finish_bytes(model, o->head);
     if (pare_units_fit_jointly(job, selection)) {
+        request.own_sums = pare_expert_fit_added_bytes(&model->config);
         out->weights += pare_expert_fit_sums_bytes(&request);
         out->statistics += pare_expert_fit_token_bytes(&request);
     }

@@ -54,6 +54,8 @@ pare_status pare_weights_regional(pare_weight_walk *w, uint32_t layer);
 void pare_weights_take_optimised(const pare_weight_walk *w, pare_role role, int64_t count, float *weights);
 /* Everything that this takes, temporaries included; and progress reports of one layer. */
 uint64_t pare_weights_regional_bytes(const pare_weights_job *job);
+/* What adds up over the sequences of that. */
+uint64_t pare_weights_regional_sums_bytes(const pare_weights_job *job);
 uint64_t pare_weights_regional_steps(const pare_weights_job *job);
 pare_work pare_weights_regional_work(const pare_weights_job *job);
 pare_status pare_weights_regional_new(pare_weight_walk *w);

@@ -70,6 +70,7 @@ pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
     pare_element_needs needs = pare_element_needs_of(r);
     bool priced = pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS); /* by all Gram matrices of a layer */
     return (pare_layerwise_request){.source = job->source,
+                                    .own_sums = pare_weights_regional_sums_bytes(job),
                                     .runtime = job->runtime,
                                     .ids = job->ids,
                                     .sequences = job->sequences,

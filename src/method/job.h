@@ -80,8 +80,8 @@ typedef struct pare_job {
 
 /* Refuses what contradicts itself or the recipe. */
 pare_status pare_job_check(const pare_job *job);
-/* Where there are several ranks, refuses what these cannot share, and recipes that are not the same (job_spread.c). */
-pare_status pare_job_check_spread(const pare_job *job, const pare_model *model);
+/* Where there are several ranks, refuses recipes that are not the same (job_agree.c). */
+pare_status pare_job_agree(const pare_job *job);
 /* True if something else goes than whole layers by name. */
 bool pare_job_has_amount(const pare_job *job);
 /* True if single weights become zero. */

@@ -62,6 +62,13 @@ pare_status pare_block_experts_backward(const pare_block *block, const pare_bloc
 pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_block_gradients *gradients,
                                             const float *dactivated);
 
+/* Where the micro-batches of a tensor of the layer's router or experts add up, float; where the gradients have such
+ * sums. And whether somebody wants that gradient. */
+float *pare_block_expert_sums(const pare_block *block, const pare_block_gradients *gradients, size_t id);
+bool pare_block_expert_wanted(const pare_block *block, const pare_block_gradients *gradients, size_t id);
+/* The sums, after the last micro-batch: to the sink. */
+pare_status pare_block_experts_hand_over(const pare_block *block, const pare_block_gradients *gradients);
+
 /* Elements of the gradients of all of a layer's experts. */
 uint64_t pare_expert_sums_elements(const pare_config *config);
 

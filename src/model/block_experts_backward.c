@@ -20,8 +20,8 @@ uint64_t pare_expert_sums_elements(const pare_config *config) {
     return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0; /* the correction has none */
 }
 
-/* Where the sums of a tensor of the layer lie: in the order of ids. */
-static float *sums_of(const pare_block *block, const pare_block_gradients *g, size_t id) {
+/* In the order of ids. */
+float *pare_block_expert_sums(const pare_block *block, const pare_block_gradients *g, size_t id) {
     const pare_config *config = block->config;
     size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden, count = config->experts.count;
     size_t own = PARE_EXPERT_OWN + count * PARE_EXPERT_PARTS, matrix = config->experts.width * d;
@@ -40,7 +40,7 @@ static float *sums_of(const pare_block *block, const pare_block_gradients *g, si
 /* Of a bias: the sums of dy, operand [m, out], over the tokens. */
 static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, size_t id, int64_t m,
                                  int64_t out, const void *dy) {
-    float *sums = sums_of(block, g, id), *to = sums ? sums : g->chunk;
+    float *sums = pare_block_expert_sums(block, g, id), *to = sums ? sums : g->chunk;
     if (!block->config->experts.biased || !g->sink->wants(g->sink->context, id)) return PARE_OK;
 #pragma omp parallel for schedule(static) if (m * out > 8192)
     for (int64_t first = 0; first < out; first += PIECE) {
@@ -64,7 +64,7 @@ static pare_status weight_gradient(const pare_block *block, const pare_block_gra
                                    int64_t out, int64_t in, const void *dy, const void *x) {
     if (!g->sink->wants(g->sink->context, id)) return PARE_OK;
     const pare_linear l = {.tokens = m, .out = out, .in = in};
-    return pare_linear_rows_gradient(block, g, id, &l, dy, x, sums_of(block, g, id), true);
+    return pare_linear_rows_gradient(block, g, id, &l, dy, x, pare_block_expert_sums(block, g, id), true);
 }
 
 /* dx += dy W of an expert's part, or of the router. */
@@ -190,19 +190,22 @@ static pare_status router_backward(const pare_block *block, const pare_block_gra
     return input_gradient(block, r->tokens, r->experts, block->hidden, room->dlogits_operand, router, true, a->dnormed);
 }
 
-/* The sums of all micro-batches, after the last one. */
-static pare_status hand_over_sums(const pare_block *block, const pare_block_gradients *g) {
+bool pare_block_expert_wanted(const pare_block *block, const pare_block_gradients *g, size_t id) {
+    bool correction = id == pare_tensor_id_correction(block->config, block->layer);
+    return !correction && !pare_tensor_is_absent(block->source->model->tensors[id]) &&
+           g->sink->wants(g->sink->context, id);
+}
+
+pare_status pare_block_experts_hand_over(const pare_block *block, const pare_block_gradients *g) {
     const pare_config *config = block->config;
     size_t first = pare_tensor_id_router(config, block->layer);
     size_t count = pare_expert_tensors(config);
-    if (!g->expert_sums || !g->last) return PARE_OK;
+    if (!pare_block_has_experts(block) || !g->expert_sums || !g->last) return PARE_OK;
     for (size_t id = first; id < first + count; id++) {
         int64_t rows, columns;
-        const pare_tensor *tensor = block->source->model->tensors[id];
-        pare_tensor_matrix(tensor, &rows, &columns);
-        if (id == first + PARE_EXPERT_CORRECTION) continue;
-        if (pare_tensor_is_absent(tensor) || !g->sink->wants(g->sink->context, id)) continue;
-        PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, sums_of(block, g, id), NULL));
+        if (!pare_block_expert_wanted(block, g, id)) continue;
+        pare_tensor_matrix(block->source->model->tensors[id], &rows, &columns);
+        PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, pare_block_expert_sums(block, g, id), NULL));
     }
     return PARE_OK;
 }
@@ -228,7 +231,7 @@ pare_status pare_block_experts_backward(const pare_block *block, const pare_bloc
         if (pare_block_expert(block, expert, &hand)) PARE_TRY(expert_backward(block, g, branch, &hand));
     }
     PARE_TRY(router_backward(block, g));
-    return hand_over_sums(block, g);
+    return pare_block_experts_hand_over(block, g);
 }
 
 /* sums[t] += activated[t] dactivated[t], of one feature's tokens. */

@@ -139,6 +139,14 @@ static pare_status norm_latent_backward(const pare_block *block, const pare_bloc
     return pare_block_norm_backward(block, g, &norm, gradient);
 }
 
+pare_status pare_latent_hand_over(const pare_block *block, const pare_block_gradients *g) {
+    const pare_linear l = query_down(block);
+    if (!l.out || !g->latent_sums || !g->last) return PARE_OK;
+    size_t id = pare_tensor_id_query_down(block->config, block->layer);
+    if (!g->sink->wants(g->sink->context, id)) return PARE_OK;
+    return g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->latent_sums, NULL);
+}
+
 /* gathered: operand [tokens, rank] the gradient of what is projected down. */
 static pare_status query_down_backward(const pare_block *block, const pare_block_gradients *g) {
     const pare_activations *a = block->activations;
@@ -147,11 +155,9 @@ static pare_status query_down_backward(const pare_block *block, const pare_block
     const pare_beside beside = beside_query_down(block);
     const pare_matmul input = {.batch = 1, .m = l.tokens, .n = l.in, .k = l.out};
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
-    if (g->sink->wants(g->sink->context, id)) {
+    if (g->sink->wants(g->sink->context, id))
         PARE_TRY(pare_linear_rows_gradient(block, g, id, &l, r->gathered, a->normed1, g->latent_sums, !g->first));
-        if (g->latent_sums && g->last)
-            PARE_TRY(g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->latent_sums, NULL));
-    }
+    PARE_TRY(pare_latent_hand_over(block, g));
     const void *weight = pare_source_operand(block->source, id, r->query_down);
     PARE_TRY(pare_beside_gradient(block, &beside, r->gathered, a->normed1));
     PARE_TRY(block->backend->operations->matmul(block->backend, &input, r->gathered, weight, a->dnormed));

@@ -27,5 +27,7 @@ void pare_latent_widen(const pare_block *block);
 /* From dQ, dK and dV as pare_heads_attend_backward leaves them: gradients of the matrices and norms to the sink, and
  * dnormed of the activations, which is overwritten. */
 pare_status pare_latent_backward(const pare_block *block, const pare_block_gradients *gradients);
+/* The sums of all micro-batches of the matrix of the queries' latent, after the last one: to the sink. */
+pare_status pare_latent_hand_over(const pare_block *block, const pare_block_gradients *gradients);
 
 #endif

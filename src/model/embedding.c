@@ -15,8 +15,17 @@ static pare_embedded tokens_of(const pare_pass *pass) {
 }
 
 pare_status pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x) {
-    const pare_embedded tokens = tokens_of(pass);
-    return pare_embed(source, &tokens, x);
+    const pare_embedded all = tokens_of(pass);
+    for (int64_t s = 0, n; s < pass->sequences; s += n) {
+        int64_t first = s * all.length;
+        n = pare_pass_stretch_at(pass, s);
+        pare_embedded some = all;
+        some.ids += first;
+        some.count = n * all.length;
+        if (all.positions) some.positions += first;
+        PARE_TRY(pare_embed(source, &some, x + first * pass->model->config.hidden));
+    }
+    return PARE_OK;
 }
 
 static int compare_ids(const void *a, const void *b, void *ids) {
@@ -34,8 +43,9 @@ void pare_embedding_sort(pare_pass *pass) {
     qsort_r(pass->order, (size_t)tokens, sizeof *pass->order, compare_ids, (void *)(uintptr_t)pass->ids);
 }
 
-void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, float *gradient) {
-    int64_t d = pass->model->config.embedding_width, tokens = pare_pass_tokens(pass), low = 0, high = tokens;
+void pare_embedding_scatter(const pare_pass *pass, const pare_embedding_rows *of, float *gradient) {
+    int64_t first = of->first, rows = of->rows, d = pass->model->config.embedding_width,
+            tokens = pare_pass_tokens(pass), low = 0, high = tokens;
     while (low < high) {
         int64_t middle = (low + high) / 2;
         if ((int64_t)pass->ids[pass->order[middle]] < first)
@@ -46,6 +56,7 @@ void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, 
     for (int64_t i = low; i < tokens; i++) {
         int64_t t = pass->order[i], row = (int64_t)pass->ids[t] - first;
         if (row >= rows) break;
+        if (t < of->first_token || t >= of->first_token + of->tokens) continue;
         const float *from = pass->dembedded + t * d;
         float *to = gradient + row * d;
         for (int64_t j = 0; j < d; j++)
@@ -53,36 +64,76 @@ void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, 
     }
 }
 
+/* Of a stretch of rows. */
+static pare_status scatter_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    pare_embedding_rows rows = *(const pare_embedding_rows *)context;
+    size_t bytes = (size_t)(rows.rows * pass->model->config.embedding_width) * sizeof *pass->head_gradient;
+    (void)k;
+    rows.first_token = first;
+    rows.tokens = tokens;
+    memset(pass->head_gradient, 0, bytes);
+    pass->summed = true;
+    pare_embedding_scatter(pass, &rows, pass->head_gradient);
+    return PARE_OK;
+}
+
 pare_status pare_embedding_backward(pare_pass *pass, const pare_gradient_sink *sink) {
     int64_t d = pass->model->config.embedding_width, vocabulary = pass->model->config.vocabulary;
     for (int64_t first = 0; first < vocabulary; first += PARE_HEAD_VOCABULARY) {
         int64_t rows = vocabulary - first < PARE_HEAD_VOCABULARY ? vocabulary - first : PARE_HEAD_VOCABULARY;
-        memset(pass->head_gradient, 0, (size_t)(rows * d) * sizeof(float));
-        pare_embedding_scatter(pass, first, rows, pass->head_gradient);
+        pare_embedding_rows stretch = {.first = first, .rows = rows};
+        PARE_TRY(pare_pass_sum_singles(pass, pass->head_gradient, rows * d));
+        PARE_TRY(pare_pass_sum_shards(pass, scatter_shard, &stretch));
         PARE_TRY(sink->rows(sink->context, pare_tensor_id_embedding(), first, rows, d, pass->head_gradient, NULL));
     }
     return PARE_OK;
 }
 
-/* Gradient of learned positions: every row sums its tokens in their order. */
+/* gradient: float [positions, d], of learned ones: every row sums its tokens in their order. */
+static pare_status positions_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const pare_embedded all = tokens_of(pass);
+    float *gradient = context;
+    int64_t d = pass->model->config.hidden, offset = pass->model->config.architecture.position_offset;
+    (void)k;
+    for (int64_t t = first; t < first + tokens; t++) {
+        float *to = gradient + (offset + (all.positions ? all.positions[t] : t % all.length)) * d;
+        for (int64_t j = 0; j < d; j++)
+            to[j] += pass->dx[t * d + j];
+    }
+    return PARE_OK;
+}
+
 static pare_status positions_backward(pare_pass *pass, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
-    const pare_embedded tokens = tokens_of(pass);
     size_t id = pare_tensor_id_end(model, PARE_END_POSITIONS);
-    int64_t d = model->config.hidden, rows, columns, offset = model->config.architecture.position_offset;
+    int64_t d = model->config.hidden, rows, columns;
     float *gradient;
     if (!pare_has_end(&model->config.architecture, PARE_END_POSITIONS) || !sink->wants(sink->context, id))
         return PARE_OK;
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
     PARE_TRY(pare_alloc(&gradient, (size_t)(rows * d), sizeof *gradient, "gradient of the positions"));
-    for (int64_t t = 0; t < tokens.count; t++) {
-        float *to = gradient + (offset + (tokens.positions ? tokens.positions[t] : t % tokens.length)) * d;
-        for (int64_t j = 0; j < d; j++)
-            to[j] += pass->dx[t * d + j];
-    }
-    pare_status status = sink->rows(sink->context, id, 0, rows, d, gradient, NULL);
+    pare_shard_sum sum = {.kind = PARE_SUM_SINGLE, .values = gradient, .count = (size_t)(rows * d)};
+    pare_status status = pare_shard_sums_add(&pass->sums, &sum);
+    if (status == PARE_OK) status = pare_pass_sum_shards(pass, positions_shard, gradient);
+    if (status == PARE_OK) status = sink->rows(sink->context, id, 0, rows, d, gradient, NULL);
     pare_free(gradient);
     return status;
+}
+
+typedef struct norm_run {
+    const pare_norm *norm;
+    const float *x, *inverse; /* [tokens, e], [tokens] */
+    double *weights, *biases; /* biases NULL: there are none */
+} norm_run;
+
+static pare_status norm_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const norm_run *run = context;
+    int64_t e = pass->model->config.embedding_width, at = first * e;
+    (void)k;
+    pass->backend->operations->norm_backward(pass->backend, run->norm, run->x + at, run->inverse + first,
+                                             pass->dembedded + at, tokens, e, pass->dembedded + at, false, run->weights,
+                                             run->biases);
+    return PARE_OK;
 }
 
 /* rows: what the embedding's norm reads, or project_in where there is none; pass->dembedded is its gradient. */
@@ -101,8 +152,10 @@ static pare_status norm_rows_backward(pare_pass *pass, const pare_source *source
         float *inverse = normed + n * e;
         pare_norm norm = pare_end_norm(source, ends[0], ends[1], room);
         ops->norm_forward(pass->backend, &norm, raw, n, e, normed, true, inverse);
-        ops->norm_backward(pass->backend, &norm, raw, inverse, pass->dembedded, n, e, pass->dembedded, false, sums,
-                           norm.bias ? sums + e : NULL);
+        norm_run run = {&norm, raw, inverse, sums, norm.bias ? sums + e : NULL};
+        status = pare_pass_sum_doubles(pass, run.weights, e);
+        if (status == PARE_OK) status = pare_pass_sum_doubles(pass, run.biases, e);
+        if (status == PARE_OK) status = pare_pass_sum_shards(pass, norm_shard, &run);
     }
     for (int i = 0; i < 2 && status == PARE_OK; i++) {
         size_t id = pare_tensor_id_end(model, ends[i]);
@@ -126,20 +179,19 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     int64_t d = pass->model->config.hidden, e = pass->model->config.embedding_width, n = pare_pass_tokens(pass);
     size_t operand = pare_operand_size(backend);
     void *room;
-    float *gradient = NULL;
     PARE_TRY(pare_alloc_uninitialized(&room, (size_t)(n * d + n * e + d * e), operand, "projection"));
     void *dy = room, *x = pare_operand_at(backend, room, n * d), *weight = pare_operand_at(backend, x, n * e);
     ops->to_operand(backend, pass->dx, n * d, dy);
     ops->to_operand(backend, rows, n * e, x);
-    pare_matmul input = {.batch = 1, .m = n, .n = e, .k = d};
-    pare_status status = ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), pass->dembedded);
-    if (status == PARE_OK && sink->wants(sink->context, id)) {
-        pare_matmul own = {.batch = 1, .m = d, .n = e, .k = n, .transpose_a = true};
-        status = pare_alloc_uninitialized(&gradient, (size_t)(d * e), sizeof *gradient, "projection");
-        if (status == PARE_OK) status = ops->matmul(backend, &own, dy, x, gradient);
-        if (status == PARE_OK) status = sink->rows(sink->context, id, 0, d, e, gradient, NULL);
+    pare_status status = PARE_OK;
+    for (int64_t s = 0, some; s < pass->sequences && status == PARE_OK; s += some) {
+        int64_t first = s * pass->layout.length;
+        some = pare_pass_stretch_at(pass, s);
+        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = e, .k = d};
+        status = ops->matmul(backend, &input, pare_operand_at(backend, dy, first * d),
+                             pare_source_operand(source, id, weight), pass->dembedded + first * e);
     }
-    pare_free(gradient);
+    if (status == PARE_OK) status = pare_pass_projection_gradient(pass, sink, id, dy, x);
     pare_free(room);
     return status;
 }
@@ -157,7 +209,7 @@ pare_status pare_embedding_enter_backward(pare_pass *pass, const pare_source *so
     int64_t elements = tokens.count * config->embedding_width;
     pass->dembedded = pass->dx;
     PARE_TRY(positions_backward(pass, sink));
-    if (pare_reads_pictures(config)) PARE_TRY(pare_patches_backward(pass->model, &tokens, pass->dx, sink));
+    if (pare_reads_pictures(config)) PARE_TRY(pare_patches_backward(pass, sink));
     if (is_direct(config)) return PARE_OK;
     PARE_TRY(pare_alloc_uninitialized(&pass->dembedded, (size_t)elements, sizeof *pass->dembedded, "embeddings"));
     bool normed = pare_has_end(a, PARE_END_EMBEDDING_NORM), projected = pare_has_end(a, PARE_END_PROJECT_IN);

@@ -236,7 +236,7 @@ static pare_status tile_backward(pare_pass *pass, const pare_head_chunk *chunk, 
     }
     if (!weights) return PARE_OK;
     pare_matmul shape = {
-        .batch = 1, .m = chunk->rows, .n = d, .k = count, .transpose_a = true, .accumulate = first > 0};
+        .batch = 1, .m = chunk->rows, .n = d, .k = count, .transpose_a = true, .accumulate = pass->summed};
     return backend->operations->matmul(backend, &shape, pass->dlogits, final, pass->head_gradient);
 }
 
@@ -254,19 +254,53 @@ static void spread_rows(const pare_pass *pass, float *dfinal) {
     memset(dfinal, 0, (size_t)(end * d) * sizeof *dfinal);
 }
 
+/* What a stretch of the vocabulary gets its gradient from. */
+typedef struct head_run {
+    const pare_head_chunk *chunk;
+    float *dfinal;
+    bool weights, embedding_too;
+} head_run;
+
+static pare_status shard_backward(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const head_run *run = context;
+    const pare_head_chunk *chunk = run->chunk;
+    const pare_embedding_rows rows = {chunk->first, chunk->rows, first, tokens};
+    size_t bytes = (size_t)(chunk->rows * pass->model->config.head_width) * sizeof *pass->head_gradient;
+    for (int64_t i = pass->border[k], count; i < pass->border[k + 1]; i += count) {
+        count = pare_pass_tile_at(pass, i);
+        PARE_TRY(tile_backward(pass, chunk, i, count, run->dfinal, run->weights));
+        pass->summed = run->weights;
+    }
+    if (!run->embedding_too) return PARE_OK;
+    if (!pass->summed) memset(pass->head_gradient, 0, bytes);
+    pass->summed = true;
+    pare_embedding_scatter(pass, &rows, pass->head_gradient);
+    return PARE_OK;
+}
+
+/* What adds up over the shards of one stretch of the vocabulary. */
+static pare_status list_sums(pare_pass *pass, const head_run *run) {
+    const pare_head_chunk *chunk = run->chunk;
+    pare_shard_sum biases = {.kind = PARE_SUM_SINGLE, .count = (size_t)chunk->rows};
+    if (pass->head_bias_gradient) {
+        biases.values = pass->head_bias_gradient + chunk->first;
+        PARE_TRY(pare_shard_sums_add(&pass->sums, &biases));
+    }
+    if (!run->weights) return PARE_OK;
+    return pare_pass_sum_singles(pass, pass->head_gradient, chunk->rows * (int64_t)pass->model->config.head_width);
+}
+
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too) {
     size_t id = pare_tensor_id_head(pass->model);
     int64_t d = pass->model->config.head_width;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
-        for (int64_t i = 0, count; i < pass->predictions; i += count) {
-            count = pare_pass_tile_at(pass, i);
-            PARE_TRY(tile_backward(pass, &chunk, i, count, dfinal, sink != NULL));
-        }
+        head_run run = {&chunk, dfinal, sink != NULL, sink && embedding_too};
+        PARE_TRY(list_sums(pass, &run));
+        PARE_TRY(pare_pass_sum_shards(pass, shard_backward, &run));
         if (!sink) continue;
-        if (!pass->predictions) memset(pass->head_gradient, 0, (size_t)(chunk.rows * d) * sizeof(float));
-        if (embedding_too) pare_embedding_scatter(pass, chunk.first, chunk.rows, pass->head_gradient);
+        if (!pass->summed) memset(pass->head_gradient, 0, (size_t)(chunk.rows * d) * sizeof(float));
         PARE_TRY(sink->rows(sink->context, id, chunk.first, chunk.rows, d, pass->head_gradient, NULL));
     }
     if (dfinal) spread_rows(pass, dfinal);

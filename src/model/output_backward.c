@@ -21,6 +21,36 @@ static pare_status end_head_bias(pare_pass *pass, const pare_gradient_sink *sink
     return status;
 }
 
+/* dW [out, in] of a projection: a product for each shard. */
+typedef struct projection {
+    const void *dy, *x; /* operands [tokens, out], [tokens, in] */
+    int64_t out, in;
+    float *gradient;
+} projection;
+
+static pare_status project_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const projection *p = context;
+    const pare_backend *backend = pass->backend;
+    const pare_matmul shape = {.batch = 1, .m = p->out, .n = p->in, .k = tokens, .transpose_a = true};
+    (void)k;
+    pass->summed = true;
+    return backend->operations->matmul(backend, &shape, pare_operand_at(backend, p->dy, first * p->out),
+                                       pare_operand_at(backend, p->x, first * p->in), p->gradient);
+}
+
+pare_status pare_pass_projection_gradient(pare_pass *pass, const pare_gradient_sink *sink, size_t id, const void *dy,
+                                          const void *x) {
+    projection p = {.dy = dy, .x = x};
+    pare_tensor_matrix(pass->model->tensors[id], &p.out, &p.in);
+    if (!sink->wants(sink->context, id)) return PARE_OK;
+    PARE_TRY(pare_alloc_uninitialized(&p.gradient, (size_t)(p.out * p.in), sizeof *p.gradient, "projection"));
+    pare_status status = pare_pass_sum_singles(pass, p.gradient, p.out * p.in);
+    if (status == PARE_OK) status = pare_pass_sum_shards(pass, project_shard, &p);
+    if (status == PARE_OK) status = sink->rows(sink->context, id, 0, p.out, p.in, p.gradient, NULL);
+    pare_free(p.gradient);
+    return status;
+}
+
 /* Through project_out: dnormed, float [tokens, d] = dfinal W, and dW = dfinal^T normed. The final norm, if there is
  * one, is made again. */
 static pare_status project_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink,
@@ -32,24 +62,25 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     int64_t d = config->hidden, e = config->head_width, n = pare_pass_tokens(pass);
     const float *x = pare_pass_input(pass, config->layers);
     void *room;
-    float *gradient = NULL;
     PARE_TRY(
         pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
     void *dy = room, *normed = pare_operand_at(backend, room, n * e), *weight = pare_operand_at(backend, normed, n * d);
     ops->to_operand(backend, pass->dfinal, n * e, dy);
-    pare_matmul input = {.batch = 1, .m = n, .n = d, .k = e};
-    pare_status status = ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), dnormed);
+    pare_status status = PARE_OK;
+    for (int64_t s = 0, some; s < pass->sequences && status == PARE_OK; s += some) {
+        int64_t first = s * pass->layout.length;
+        some = pare_pass_stretch_at(pass, s);
+        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = d, .k = e};
+        status = ops->matmul(backend, &input, pare_operand_at(backend, dy, first * e),
+                             pare_source_operand(source, id, weight), dnormed + first * d);
+    }
     if (status == PARE_OK && sink->wants(sink->context, id)) {
-        pare_matmul own = {.batch = 1, .m = e, .n = d, .k = n, .transpose_a = true};
         if (config->architecture.no_final_norm)
             ops->to_operand(backend, x, n * d, normed);
         else
             ops->norm_forward(backend, &pass->final_by, x, n, d, normed, false, pass->final_inverse);
-        status = pare_alloc_uninitialized(&gradient, (size_t)(e * d), sizeof *gradient, "projection");
-        if (status == PARE_OK) status = ops->matmul(backend, &own, dy, normed, gradient);
-        if (status == PARE_OK) status = sink->rows(sink->context, id, 0, e, d, gradient, NULL);
+        status = pare_pass_projection_gradient(pass, sink, id, dy, normed);
     }
-    pare_free(gradient);
     pare_free(room);
     return status;
 }
@@ -71,6 +102,22 @@ static double *sums_for(pare_pass *pass, const pare_gradient_sink *sink, pare_en
     return room;
 }
 
+/* Sums of a norm's weights and biases; NULL: not wanted. */
+typedef struct norm_run {
+    const float *dy;
+    double *weights, *biases;
+} norm_run;
+
+static pare_status norm_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const norm_run *run = context;
+    int64_t d = pass->model->config.hidden, at = first * d;
+    const float *x = pare_pass_input(pass, pass->model->config.layers);
+    (void)k;
+    pass->backend->operations->norm_backward(pass->backend, &pass->final_by, x + at, pass->final_inverse + first,
+                                             run->dy + at, tokens, d, pass->dx + at, true, run->weights, run->biases);
+    return PARE_OK;
+}
+
 /* dx: [tokens, d] of the last block's output, from dy behind the final norm. */
 static pare_status norm_backward(pare_pass *pass, const pare_gradient_sink *sink, const float *dy) {
     const pare_config *config = &pass->model->config;
@@ -80,13 +127,15 @@ static pare_status norm_backward(pare_pass *pass, const pare_gradient_sink *sink
         memcpy(pass->dx, dy, (size_t)(tokens * d) * sizeof *dy);
         return PARE_OK;
     }
-    double *weights = sums_for(pass, sink, PARE_END_FINAL_NORM, room);
-    double *biases = sums_for(pass, sink, PARE_END_FINAL_NORM_BIAS, room ? room + d : NULL);
+    norm_run run = {.dy = dy,
+                    .weights = sums_for(pass, sink, PARE_END_FINAL_NORM, room),
+                    .biases = sums_for(pass, sink, PARE_END_FINAL_NORM_BIAS, room ? room + d : NULL)};
     memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
-    pass->backend->operations->norm_backward(pass->backend, &pass->final_by, pare_pass_input(pass, config->layers),
-                                             pass->final_inverse, dy, tokens, d, pass->dx, true, weights, biases);
-    PARE_TRY(hand_on(pass, sink, PARE_END_FINAL_NORM, weights));
-    return hand_on(pass, sink, PARE_END_FINAL_NORM_BIAS, biases);
+    PARE_TRY(pare_pass_sum_doubles(pass, run.weights, d));
+    PARE_TRY(pare_pass_sum_doubles(pass, run.biases, d));
+    PARE_TRY(pare_pass_sum_shards(pass, norm_shard, &run));
+    PARE_TRY(hand_on(pass, sink, PARE_END_FINAL_NORM, run.weights));
+    return hand_on(pass, sink, PARE_END_FINAL_NORM_BIAS, run.biases);
 }
 
 pare_status pare_output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {

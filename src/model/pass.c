@@ -89,8 +89,15 @@ static pare_status final_norm(pare_pass *pass, const pare_source *source) {
     size_t bias = pare_tensor_id_end(pass->model, PARE_END_HEAD_BIAS);
     pass->final_by = pare_end_norm(source, PARE_END_FINAL_NORM, PARE_END_FINAL_NORM_BIAS, pass->final_norm);
     if (pass->head_bias) pare_source_rows(source, bias, 0, 1, pass->head_bias);
-    return pare_final_forward(source, &pass->final_by, pare_pass_input(pass, config->layers), pare_pass_tokens(pass),
-                              pass->final, pass->final_inverse);
+    const float *x = pare_pass_input(pass, config->layers);
+    for (int64_t s = 0, n; s < pass->sequences; s += n) {
+        n = pare_pass_stretch_at(pass, s);
+        int64_t first = s * pass->layout.length;
+        PARE_TRY(pare_final_forward(source, &pass->final_by, x + first * config->hidden, n * pass->layout.length,
+                                    pare_operand_at(pass->backend, pass->final, first * config->head_width),
+                                    pass->final_inverse + first));
+    }
+    return PARE_OK;
 }
 
 /* One micro-batch through a block, shown to the observer. */
@@ -302,8 +309,8 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->shards.count == 1 ? pass->sequences : pass->shards.sequences;
-    if (pass->sequences) PARE_TRY(pare_output_backward(pass, source, sink));
+    if (pare_pass_runs_ends(pass, sink)) PARE_TRY(pare_output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;
-    return embedding_backward(pass, source, sink);
+    return pare_pass_runs_ends(pass, sink) ? embedding_backward(pass, source, sink) : PARE_OK;
 }

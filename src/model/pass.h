@@ -136,11 +136,6 @@ pare_status pare_pass_look(pare_pass *pass, const pare_source *source, const par
 pare_shards pare_pass_shards(const pare_pass *pass);
 int pare_pass_shard(const pare_pass *pass);
 
-/* True if gradients of such a model can be cut into shards: it has no experts, latents or projections beside its
- * blocks.
- */
-bool pare_pass_has_shards(const pare_config *config);
-
 /* With `shards` in the shape, ids are those of all ranks' sequences, and so is what comes of it: loss, and rows.
  *
  * Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward

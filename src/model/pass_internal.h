@@ -105,12 +105,18 @@ pare_status pare_pass_enter(pare_pass *pass, int64_t sequences);
 
 /* ---- pass_shards.c ---- */
 
-/* The shards of a pass of this shape: one where pare_pass_has_shards says no. */
-pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape);
+/* The shards of a pass of this shape. */
+pare_shards pare_pass_shards_of(const pare_pass_shape *shape);
+/* Sequences of this rank's from one on that are of one shard: what makes a product over all tokens, in front of or
+ * behind the blocks, makes one for each of these. */
+int64_t pare_pass_stretch_at(const pare_pass *pass, int64_t sequence);
 /* Micro-batches of this rank's sequences; how many are in the one that begins with a sequence, and its number. */
 int64_t pare_pass_batch_count(const pare_pass *pass);
 int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence);
 int64_t pare_pass_batch_number(const pare_pass *pass, int64_t sequence);
+/* True if something is to do in front of and behind the blocks: of a rank without sequences, where others share what
+ * the sink wants there. */
+bool pare_pass_runs_ends(const pare_pass *pass, const pare_gradient_sink *sink);
 /* Refuses what several ranks cannot share. */
 pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink);
 /* Around a block's backward; around that of the micro-batch that begins with a sequence; and after all of them: rows of
@@ -119,6 +125,13 @@ pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block);
 pare_status pare_pass_batch_enter(pare_pass *pass, int64_t sequence);
 void pare_pass_batch_leave(pare_pass *pass, int64_t sequence);
 pare_status pare_pass_shards_end(pare_pass *pass, const pare_block *block);
+/* In front of and behind the blocks: puts what adds up there into pass->sums; works on each of this rank's shards in
+ * turn, on tokens [first, first + tokens) and predictions [border[k], border[k + 1]); then the sums are those of all
+ * shards, on all ranks, and the list is empty again. pass->summed: the singles hold something of the shard. */
+typedef pare_status (*pare_pass_shard_fn)(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context);
+pare_status pare_pass_sum_singles(pare_pass *pass, float *values, int64_t count);
+pare_status pare_pass_sum_doubles(pare_pass *pass, double *values, int64_t count);
+pare_status pare_pass_sum_shards(pare_pass *pass, pare_pass_shard_fn visit, void *context);
 /* Once targets are known: which predictions are whose. */
 void pare_pass_shards_mark(pare_pass *pass);
 /* Predictions of the tile of logits that begins with one. */
@@ -138,6 +151,11 @@ pare_status pare_head_observe(pare_pass *pass, const pare_source *source);
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too);
 
+/* dW = dy^T x of a matrix in front of or behind the blocks, [out, in], to the sink, if that wants it. dy, x: operands
+ * [tokens, out], [tokens, in]. */
+pare_status pare_pass_projection_gradient(pare_pass *pass, const pare_gradient_sink *sink, size_t id, const void *dy,
+                                          const void *x);
+
 /* From the loss to pass->dx, the gradient of the last block's output; those of the head and all behind the blocks go to
  * the sink on the way. */
 pare_status pare_output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink);
@@ -149,8 +167,14 @@ pare_status pare_embedding_enter_backward(pare_pass *pass, const pare_source *so
 void pare_embedding_leave_backward(pare_pass *pass);
 /* Gradient of an embedding that is not tied, from pass->dembedded. */
 pare_status pare_embedding_backward(pare_pass *pass, const pare_gradient_sink *sink);
-/* Adds to rows [first, first + rows) the gradients of their tokens. */
-void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, float *gradient);
+/* Rows of the embedding, and tokens of the batch. */
+typedef struct pare_embedding_rows {
+    int64_t first, rows;
+    int64_t first_token, tokens;
+} pare_embedding_rows;
+
+/* Adds to the rows the gradients of their tokens among those. */
+void pare_embedding_scatter(const pare_pass *pass, const pare_embedding_rows *rows, float *gradient);
 void pare_embedding_sort(pare_pass *pass);
 
 #endif

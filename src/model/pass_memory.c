@@ -4,6 +4,7 @@
 #include "model/latent_tensors.h"
 #include "model/teaching.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 /* Elements of the widest matrix of each role over all layers. */
 static void widest_matrices(const pare_model *model, int64_t elements[PARE_MATRIX_ROLES]) {
@@ -96,6 +97,17 @@ static uint64_t vector_sums_bytes(const pare_model *model, const pare_pass_shape
     return (vectors * (uint64_t)longest_vector(model) + 2 * model->config.hidden) * sizeof(double);
 }
 
+/* What adds up at a time in front of the blocks and behind them. */
+static uint64_t end_sums_bytes(const pare_model *model, uint64_t head_rows) {
+    const pare_config *config = &model->config;
+    uint64_t most = head_rows * (config->head_width + 1);
+    static const pare_end ends[] = {PARE_END_POSITIONS, PARE_END_PROJECT_IN, PARE_END_PROJECT_OUT};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (pare_has_end(&config->architecture, ends[i]))
+            most = pare_larger_bytes(most, model->tensors[pare_tensor_id_end(model, ends[i])]->count);
+    return pare_larger_bytes(most * sizeof(float), 2 * (uint64_t)config->hidden * sizeof(double));
+}
+
 static uint64_t latent_sums_elements(const pare_config *config) {
     return (uint64_t)config->latent.queries * config->hidden;
 }
@@ -137,7 +149,7 @@ static pare_status keep_blocks(const pare_model *model, const pare_backend *back
     uint64_t bytes = pare_kept_block_bytes(backend, &model->config, &adapters);
     uint64_t taken = total + (shape->keep == PARE_KEPT_ALL ? 0 : pare_model_bytes(model));
     uint64_t free = !shape->limit ? UINT64_MAX : shape->limit > taken ? shape->limit - taken : 0;
-    pare_shards shards = pare_pass_shards_of(model, shape);
+    pare_shards shards = pare_pass_shards_of(shape);
     int64_t parts = pare_shards_batches(&shards, shards.first, shards.last, out->micro_batch);
     out->blocks = shape->gradients ? parts * (int64_t)model->config.layers : 0;
     if (shape->keep != PARE_KEPT_NONE)
@@ -174,10 +186,13 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
-    pare_shards shards = pare_pass_shards_of(model, shape);
+    pare_shards shards = pare_pass_shards_of(shape);
     int64_t most = pare_shard_most(&shards), micro = shape->micro_batch ? shape->micro_batch : most;
     int64_t chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
-    uint64_t summed = has_sink(shape) ? fixed.sums + vector_sums_bytes(model, shape) : 0;
+    uint64_t rows = model->config.vocabulary < PARE_HEAD_VOCABULARY ? model->config.vocabulary : PARE_HEAD_VOCABULARY;
+    uint64_t summed = has_sink(shape)
+                          ? pare_larger_bytes(fixed.sums + vector_sums_bytes(model, shape), end_sums_bytes(model, rows))
+                          : 0;
     if (shards.count > 1 && micro > most) micro = most;
     for (;; micro = (micro + 1) / 2) {
         bool split = has_sink(shape) && micro < shape->sequences;
@@ -311,7 +326,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->model = model;
     pass->backend = backend;
     pass->shape = *shape;
-    pass->shards = pare_pass_shards_of(model, shape);
+    pass->shards = pare_pass_shards_of(shape);
     pass->shape.sequences = pare_shards_own(&pass->shards);
     pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;

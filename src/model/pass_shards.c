@@ -1,31 +1,21 @@
 /* Sums of a gradient over the sequences, shard by shard (support/shards.h): a rank runs its own sequences through the
  * model; the rows of dW of a block come to the sink on every rank, when all shards of that block are done. */
+#include "model/block_experts.h"
+#include "model/block_latent.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
+#include "model/expert_tensors.h"
 #include "model/latent_tensors.h"
 #include "model/pass_internal.h"
-
-/* In front of and behind the blocks, products are over all tokens of the batch. */
-static bool projects(const pare_config *config) {
-    return pare_has_end(&config->architecture, PARE_END_PROJECT_IN) ||
-           pare_has_end(&config->architecture, PARE_END_PROJECT_OUT);
-}
-
-/* Experts and latents have sums of their own, and products over all tokens of the batch are another's with fewer. */
-bool pare_pass_has_shards(const pare_config *config) {
-    return !config->experts.count && !pare_latent_tensors(config) && !projects(config);
-}
 
 /* Of weights' gradients, not what others see of a pass. */
 static bool sums_weights(const pare_pass_shape *shape) {
     return shape->gradients && !shape->frozen;
 }
 
-pare_shards pare_pass_shards_of(const pare_model *model, const pare_pass_shape *shape) {
-    const pare_config *config = &model->config;
-    bool cut = shape->shards && (sums_weights(shape) ? pare_pass_has_shards(config) : !projects(config));
-    return cut ? pare_shards_of(shape->sequences, shape->length)
-               : (pare_shards){.sequences = shape->sequences, .count = 1, .last = 1};
+pare_shards pare_pass_shards_of(const pare_pass_shape *shape) {
+    return shape->shards ? pare_shards_of(shape->sequences, shape->length)
+                         : (pare_shards){.sequences = shape->sequences, .count = 1, .last = 1};
 }
 
 /* Where a shard of this rank begins, among its sequences. */
@@ -49,9 +39,17 @@ int pare_pass_shard(const pare_pass *pass) {
     return pass->shards.count == 1 ? 0 : shard_of(pass, pass->sequence);
 }
 
+/* Behind the shard's last sequence, of which one is `sequence`. */
+static int64_t end_of(const pare_pass *pass, int64_t sequence) {
+    return pass->shards.count == 1 ? pass->sequences : begin_of(pass, shard_of(pass, sequence) + 1);
+}
+
+int64_t pare_pass_stretch_at(const pare_pass *pass, int64_t sequence) {
+    return end_of(pass, sequence) - sequence;
+}
+
 int64_t pare_pass_batch_at(const pare_pass *pass, int64_t sequence) {
-    bool whole = pass->shards.count == 1;
-    int64_t end = whole ? pass->sequences : begin_of(pass, shard_of(pass, sequence) + 1), left = end - sequence;
+    int64_t left = pare_pass_stretch_at(pass, sequence);
     return left < pass->micro_batch ? left : pass->micro_batch;
 }
 
@@ -67,6 +65,11 @@ int64_t pare_pass_batch_count(const pare_pass *pass) {
     return pare_shards_batches(&pass->shards, pass->shards.first, pass->shards.last, pass->micro_batch);
 }
 
+/* Other ranks have a part of the sequences. */
+static bool is_shared(const pare_pass *pass) {
+    return pare_shards_own(&pass->shards) < pass->shards.sequences;
+}
+
 static bool wants_end(const pare_pass *pass, const pare_gradient_sink *sink) {
     for (pare_end end = 0; end < PARE_ENDS; end++) {
         if (pare_has_end(&pass->model->config.architecture, end) &&
@@ -76,17 +79,38 @@ static bool wants_end(const pare_pass *pass, const pare_gradient_sink *sink) {
     return false;
 }
 
-pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
-    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
-    bool alone = pare_shards_own(&pass->shards) == pass->shards.sequences;
-    if (alone || (!looks && !wants_end(pass, sink) && !pass->next.sequences)) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED, "gradients of the embedding, the head and the final norm, and those of outputs, "
-                                       "are not spread over ranks; run pare as one process");
+bool pare_pass_runs_ends(const pare_pass *pass, const pare_gradient_sink *sink) {
+    return pass->sequences || (is_shared(pass) && wants_end(pass, sink));
 }
 
-static pare_status sum_matrix(pare_pass *pass, float *values, int64_t count) {
+pare_status pare_pass_shards_check(const pare_pass *pass, const pare_gradient_sink *sink) {
+    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
+    if (!is_shared(pass) || (!looks && !pass->next.sequences)) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "gradients of outputs are not spread over ranks; run pare as one process");
+}
+
+pare_status pare_pass_sum_singles(pare_pass *pass, float *values, int64_t count) {
     pare_shard_sum sum = {.kind = PARE_SUM_SINGLE, .values = values, .count = (size_t)count, .seen = &pass->summed};
     return pare_shard_sums_add(&pass->sums, &sum);
+}
+
+pare_status pare_pass_sum_doubles(pare_pass *pass, double *values, int64_t count) {
+    return pare_shard_sums_add_double(&pass->sums, values, (size_t)count);
+}
+
+pare_status pare_pass_sum_shards(pare_pass *pass, pare_pass_shard_fn visit, void *context) {
+    const pare_shards *shards = &pass->shards;
+    pass->summed = false;
+    for (int shard = shards->first, k = 0; shard < shards->last; shard++, k++) {
+        int64_t first = shards->count == 1 ? 0 : begin_of(pass, shard);
+        int64_t end = shards->count == 1 ? pass->sequences : begin_of(pass, shard + 1);
+        PARE_TRY(pare_shard_sums_enter(&pass->sums, shards, shard));
+        PARE_TRY(visit(pass, k, first * pass->layout.length, (end - first) * pass->layout.length, context));
+        pare_shard_sums_leave(&pass->sums, shards, shard);
+    }
+    PARE_TRY(pare_shard_sums_finish(&pass->sums, shards));
+    pare_shard_sums_clear(&pass->sums);
+    return PARE_OK;
 }
 
 static bool wants_matrix(const pare_pass *pass, const pare_block *block, pare_role role, int64_t *rows,
@@ -95,6 +119,20 @@ static bool wants_matrix(const pare_pass *pass, const pare_block *block, pare_ro
     if (!pare_has_role(&pass->model->config.architecture, role)) return false;
     pare_linear_shape(block, role, rows, columns);
     return *rows && *columns && sink->wants(sink->context, pare_tensor_id(block->layer, role));
+}
+
+/* Of the router and the experts, and of what makes the latent of queries: no roles. */
+static pare_status sum_others(pare_pass *pass, const pare_block *block) {
+    const pare_block_gradients *g = &pass->gradients;
+    const pare_config *config = block->config;
+    size_t first = pare_tensor_id_router(config, block->layer), down = pare_tensor_id_query_down(config, block->layer);
+    if (pare_latent_tensors(config) && g->sink->wants(g->sink->context, down))
+        PARE_TRY(pare_pass_sum_singles(pass, g->latent_sums, (int64_t)pass->model->tensors[down]->count));
+    for (size_t id = first; pare_block_has_experts(block) && id < first + pare_expert_tensors(config); id++)
+        if (pare_block_expert_wanted(block, g, id))
+            PARE_TRY(pare_pass_sum_singles(pass, pare_block_expert_sums(block, g, id),
+                                           (int64_t)pass->model->tensors[id]->count));
+    return PARE_OK;
 }
 
 static pare_status sum_vectors(pare_pass *pass, const pare_block *block) {
@@ -121,9 +159,10 @@ pare_status pare_pass_shards_begin(pare_pass *pass, const pare_block *block) {
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         int64_t rows, columns;
         if (!wants_matrix(pass, block, role, &rows, &columns)) continue;
-        PARE_TRY(sum_matrix(pass, g->sums[role], rows * columns));
-        if (g->sink->samples) PARE_TRY(sum_matrix(pass, g->sample_sums[role], rows * columns));
+        PARE_TRY(pare_pass_sum_singles(pass, g->sums[role], rows * columns));
+        if (g->sink->samples) PARE_TRY(pare_pass_sum_singles(pass, g->sample_sums[role], rows * columns));
     }
+    PARE_TRY(sum_others(pass, block));
     return sum_vectors(pass, block);
 }
 
@@ -158,6 +197,8 @@ pare_status pare_pass_shards_end(pare_pass *pass, const pare_block *block) {
                             sink->samples ? g->sample_sums[role] : NULL));
     }
     g->last = true;
+    PARE_TRY(pare_block_experts_hand_over(block, g));
+    PARE_TRY(pare_latent_hand_over(block, g));
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
         PARE_TRY(pare_block_vector_done(block, g, role));
     return PARE_OK;

@@ -1,5 +1,5 @@
 #include "model/patches.h"
-#include "model/block.h"
+#include "model/pass_internal.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -111,28 +111,41 @@ pare_status pare_patches_finish(const pare_source *source, const pare_embedded *
     return PARE_OK;
 }
 
-/* Sums, in the order of the tokens, of those at `place`; of those behind the model's own where it is -1. */
-static pare_status sum_tokens(const pare_model *model, const pare_embedded *tokens, int64_t place, const float *dx,
-                              pare_end end, const pare_gradient_sink *sink) {
-    size_t id = pare_tensor_id_end(model, end);
-    int64_t d = model->config.hidden, prefix = model->config.vision.prefix;
-    float *gradient;
-    if (!sink->wants(sink->context, id)) return PARE_OK;
-    PARE_TRY(pare_alloc(&gradient, (size_t)d, sizeof *gradient, "gradient of a token"));
-    for (int64_t t = 0; t < tokens->count; t++) {
-        int64_t here = t % tokens->length;
-        if (place < 0 ? here < prefix : here != place) continue;
+/* What is wanted of the tokens at `place`; of those behind the model's own where it is -1. */
+typedef struct token_sum {
+    int64_t place;
+    float *gradient; /* [d] */
+} token_sum;
+
+/* In the order of the tokens. */
+static pare_status sum_shard(pare_pass *pass, int k, int64_t first, int64_t tokens, void *context) {
+    const token_sum *sum = context;
+    int64_t d = pass->model->config.hidden, prefix = pass->model->config.vision.prefix;
+    (void)k;
+    for (int64_t t = first; t < first + tokens; t++) {
+        int64_t here = t % pass->layout.length;
+        if (sum->place < 0 ? here < prefix : here != sum->place) continue;
         for (int64_t j = 0; j < d; j++)
-            gradient[j] += dx[t * d + j];
+            sum->gradient[j] += pass->dx[t * d + j];
     }
-    pare_status status = sink->rows(sink->context, id, 0, 1, d, gradient, NULL);
-    pare_free(gradient);
+    return PARE_OK;
+}
+
+static pare_status sum_tokens(pare_pass *pass, int64_t place, pare_end end, const pare_gradient_sink *sink) {
+    size_t id = pare_tensor_id_end(pass->model, end), d = pass->model->config.hidden;
+    token_sum sum = {.place = place};
+    if (!sink->wants(sink->context, id)) return PARE_OK;
+    PARE_TRY(pare_alloc(&sum.gradient, d, sizeof *sum.gradient, "gradient of a token"));
+    pare_shard_sum shards = {.kind = PARE_SUM_SINGLE, .values = sum.gradient, .count = d};
+    pare_status status = pare_shard_sums_add(&pass->sums, &shards);
+    if (status == PARE_OK) status = pare_pass_sum_shards(pass, sum_shard, &sum);
+    if (status == PARE_OK) status = sink->rows(sink->context, id, 0, 1, (int64_t)d, sum.gradient, NULL);
+    pare_free(sum.gradient);
     return status;
 }
 
-pare_status pare_patches_backward(const pare_model *model, const pare_embedded *tokens, const float *dx,
-                                  const pare_gradient_sink *sink) {
-    for (int64_t i = 0; i < model->config.vision.prefix; i++)
-        PARE_TRY(sum_tokens(model, tokens, i, dx, own_tokens[i], sink));
-    return sum_tokens(model, tokens, -1, dx, PARE_END_PROJECT_IN_BIAS, sink);
+pare_status pare_patches_backward(pare_pass *pass, const pare_gradient_sink *sink) {
+    for (int64_t i = 0; i < pass->model->config.vision.prefix; i++)
+        PARE_TRY(sum_tokens(pass, i, own_tokens[i], sink));
+    return sum_tokens(pass, -1, PARE_END_PROJECT_IN_BIAS, sink);
 }

@@ -7,6 +7,7 @@
 #include "image/album.h"
 #include "model/block.h"
 #include "model/ends.h"
+#include "model/pass.h"
 
 /* The model's album, made on first use as the preprocessor_config.json of its folder says. */
 pare_status pare_model_album(const pare_model *model, pare_album **out);
@@ -26,8 +27,8 @@ void pare_patches_rows(const pare_source *source, const pare_embedded *tokens, f
 /* x: float [count, d] of projected patches; the bias is added, and the model's own tokens are put in their places. */
 pare_status pare_patches_finish(const pare_source *source, const pare_embedded *tokens, float *x);
 
-/* dx: float [count, d]. Gradients of the bias and of the model's own tokens, to whoever wants them. */
-pare_status pare_patches_backward(const pare_model *model, const pare_embedded *tokens, const float *dx,
-                                  const pare_gradient_sink *sink);
+/* From what a pass has for the gradient of its first block's input: those of the bias and of the model's own tokens, to
+ * whoever wants them. */
+pare_status pare_patches_backward(pare_pass *pass, const pare_gradient_sink *sink);
 
 #endif

@@ -13,7 +13,7 @@ pare_status pare_job_try(const pare_model *model, const pare_job *asked) {
 
 pare_status pare_job_run(const pare_model *model, const pare_job *asked, const pare_runtime *runtime, char **report) {
     PARE_TRY(pare_job_check(asked));
-    PARE_TRY(pare_job_check_spread(asked, model));
+    PARE_TRY(pare_job_agree(asked));
     if (!asked->recovery) return pare_prune_for(NULL, model, asked, runtime, report);
     PARE_TRY(pare_job_try(model, asked));
     return pare_prune_recovered(model, asked, runtime, report);

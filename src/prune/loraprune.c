@@ -5,6 +5,7 @@
 #include "prune/prune_job.h"
 #include "select/gradual.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 #include "train/picture_examples.h"
 
@@ -162,6 +163,7 @@ pare_status pare_loraprune_read(pare_prune_job *job) {
     pare_batches_options options = batches_of(job);
     PARE_TRY(pare_batches_new(&lora->examples, &options, &lora->batches));
     PARE_TRY(pare_batches_digest(lora->batches, job->calibration_digest));
+    PARE_TRY(pare_peer_agree("examples (by the digest of their ids)", job->calibration_digest));
     lora->steps = count_steps(job);
     PARE_TRY(check_schedule(job));
     set_training(job);

@@ -57,6 +57,7 @@ static pare_status train(void *context) {
     pare_prune_job *job = context;
     pare_loraprune *lora = job->lora;
     pare_trainer trainer;
+    lora->training.kept = job->progress != NULL;
     lora->training.clipped = clipped;
     lora->training.save = save;
     lora->training.load = load;

@@ -121,6 +121,7 @@ static pare_status report_block(void *context, uint64_t done, uint64_t total) {
 static pare_pass_shape shape_of(const pare_prune_job *job, int64_t sequences, int64_t length) {
     return (pare_pass_shape){.sequences = sequences,
                              .length = length,
+                             .shards = true,
                              .limit = pare_limit_beside(pare_runtime_limit(job->runtime),
                                                         pare_expert_outputs_bytes(job->current, sequences * length))};
 }
@@ -187,7 +188,8 @@ static pare_status plan_groups(pare_prune_job *job, int64_t sequences, int64_t l
     pare_pass_memory memory;
     uint64_t held = pare_expert_outputs_bytes(job->current, sequences * length);
     PARE_TRY(pare_pass_measure(job->current, job->backend, &shape, &memory));
-    pare_prune_plan_stage(job, memory.weights + memory.activations + held + pare_expert_load_bytes(job->current), 0);
+    pare_prune_plan_stage(
+        job, memory.weights + memory.activations + held + (1 + PARE_SHARDS) * pare_expert_load_bytes(job->current), 0);
     pare_work work = pare_work_blocks(job->current, sequences, length);
     pare_work outputs = pare_expert_outputs_work(job->current, sequences * length);
     pare_work_add(&work, &outputs, 1.0);

@@ -7,6 +7,7 @@
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 /* [tensor_count] the matrices whose inputs the method reads: those that lose weights, or of the layers that lose units.
  */
@@ -119,7 +120,8 @@ static pare_status measure(void *context) {
     pare_prune_job *job = context;
     pare_windows windows;
     PARE_TRY(pare_prune_imatrix_windows(job, &windows));
-    pare_status status = write_of(job, &windows);
+    pare_status status =
+        pare_peer_rank() ? PARE_OK : write_of(job, &windows); /* the first alone has what was written */
     pare_windows_free(&windows);
     return status;
 }

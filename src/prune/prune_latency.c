@@ -4,6 +4,7 @@
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 
@@ -193,7 +194,8 @@ pare_status pare_prune_find_latency(pare_prune_job *job) {
     const pare_job_target *t = &job->asked->target;
     pare_width_costs *costs = &job->latency.costs;
     if (t->latency == 0.0) return PARE_OK;
-    PARE_TRY(t->latency_table ? read_table(job, t->latency_table, costs) : measure(job, costs));
+    if (!pare_peer_rank()) PARE_TRY(t->latency_table ? read_table(job, t->latency_table, costs) : measure(job, costs));
+    PARE_TRY(pare_peer_broadcast(costs, sizeof *costs, 0));
     json_t *table = pare_json_of({"rest", pare_json_count(costs->rest)}, {"attention", curve_json(&costs->attention)},
                                  {"ffn", curve_json(&costs->ffn)});
     json_decref(job->latency.report);
@@ -208,7 +210,7 @@ pare_status pare_prune_judge_latency(pare_prune_job *job, const pare_widths *wid
     const pare_width_costs *costs = job->target.costs;
     uint64_t limit = pare_runtime_limit(job->runtime);
     double dense = INFINITY, left = INFINITY;
-    if (!costs) return PARE_OK;
+    if (!costs || pare_peer_rank()) return PARE_OK;
     double expected =
         (double)pare_width_cost(costs, model, widths) / (double)pare_width_cost(costs, model, model->config.widths);
     for (int i = 0; i < TURNS; i++) {

@@ -230,6 +230,17 @@ static pare_status check_round(const pare_prune_job *job, uint32_t rounds_done, 
     return stored && strcmp(stored, digest) == 0 ? PARE_OK : damaged(job->progress);
 }
 
+/* The first rank's folder has it. */
+static pare_status take_round(pare_prune_job *job, uint32_t done, const json_t *json) {
+    if (pare_peer_rank()) return pare_prune_share_round(job, NULL);
+    PARE_TRY(open_round(job, done));
+    PARE_TRY(check_round(job, done, json));
+    char *folder = round_folder(job->progress, done);
+    pare_status status = folder ? pare_prune_share_round(job, folder) : pare_whole();
+    free(folder);
+    return status;
+}
+
 /* Goes to the first round that is not finished. */
 static pare_status take_up(pare_prune_job *job, const json_t *json) {
     const char *key = json_string_value(json_object_get(json, "key"));
@@ -246,8 +257,7 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     PARE_TRY(pare_selection_all(job->model, &job->composed));
     pare_status status = pare_manifest_kept(json, job->progress->folder, job->model, &job->composed);
     if (status != PARE_OK) return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);
-    PARE_TRY(open_round(job, (uint32_t)done));
-    PARE_TRY(check_round(job, (uint32_t)done, json));
+    PARE_TRY(take_round(job, (uint32_t)done, json));
     bool sound;
     PARE_TRY(pare_prune_load_take(job, json_object_get(json, "experts"), &sound));
     if (!sound) return damaged(job->progress);
@@ -257,13 +267,8 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     return pare_prune_plan(job, sequences, job->windows.length, false);
 }
 
-static pare_status read_progress(pare_prune_job *job, const char *path) {
-    enum { MOST = 1 << 28 };
-    char *text;
-    size_t bytes;
-    PARE_TRY(pare_file_read(path, MOST, &text, &bytes));
+static pare_status read_progress(pare_prune_job *job, const char *text, size_t bytes) {
     json_t *json = json_loadb(text, bytes, 0, NULL);
-    pare_free(text);
     bool whole = false;
     pare_status status = json_is_object(json) ? check_seal(json, &whole) : PARE_OK;
     if (status == PARE_OK) status = whole ? take_up(job, json) : damaged(job->progress);
@@ -271,14 +276,28 @@ static pare_status read_progress(pare_prune_job *job, const char *path) {
     return status;
 }
 
+/* *text: of the first rank, where there is one. */
+static pare_status find_record(const pare_prune_progress *progress, char **text, size_t *bytes) {
+    enum { MOST = 1 << 28 };
+    if (pare_peer_rank()) return PARE_OK;
+    char *path = pare_path_join(progress->folder, "progress.json");
+    pare_status status = path ? PARE_OK : pare_whole();
+    if (status == PARE_OK && pare_file_exists(path)) status = pare_file_read(path, MOST, text, bytes);
+    free(path);
+    return status;
+}
+
 static pare_status open_folder(pare_prune_job *job) {
     pare_prune_progress *progress = job->progress;
     PARE_TRY(pare_resume_key(identity(job), progress->resume.key));
-    if (pare_peer_rank()) return digest_round(job);
     PARE_TRY(pare_resume_open(&progress->resume));
-    char *path = pare_path_join(progress->folder, "progress.json");
-    pare_status status = pare_file_exists(path) ? read_progress(job, path) : write_progress(job, 0);
-    free(path);
+    char *text = NULL;
+    size_t bytes = 0;
+    pare_status status = find_record(progress, &text, &bytes);
+    if (status == PARE_OK) status = pare_prune_share_record(&text, &bytes);
+    if (status == PARE_OK && text) status = read_progress(job, text, bytes);
+    if (status == PARE_OK && !text && !pare_peer_rank()) status = write_progress(job, 0);
+    pare_free(text);
     return status == PARE_OK ? digest_round(job) : status;
 }
 
@@ -320,8 +339,7 @@ static pare_status write_round(const pare_prune_job *job, const char *folder) {
     return status;
 }
 
-pare_status pare_prune_progress_round(pare_prune_job *job) {
-    uint32_t rounds_done = job->round + 1;
+static pare_status keep_round(pare_prune_job *job, uint32_t rounds_done) {
     char *folder = round_folder(job->progress, rounds_done);
     pare_status status = write_round(job, folder);
     if (status == PARE_OK) status = open_round(job, rounds_done);
@@ -330,9 +348,13 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
     if (status == PARE_OK) status = write_progress(job, rounds_done);
     if (status == PARE_OK) sweep_folder(job->progress->folder, ROUNDS, strrchr(folder, '/') + 1);
     free(folder);
-    if (status != PARE_OK) return status;
-    job->round = rounds_done;
-    status = digest_round(job);
+    return status;
+}
+
+pare_status pare_prune_progress_round(pare_prune_job *job) {
+    if (!pare_peer_rank()) PARE_TRY(keep_round(job, job->round + 1));
+    job->round++;
+    pare_status status = digest_round(job);
     job->round--;
     return status;
 }

@@ -37,8 +37,14 @@ pare_status pare_prune_progress_name(void *job);
  * folder of another run, or a damaged one, is refused. */
 pare_status pare_prune_progress_begin(void *job);
 
-/* The round is over: its model goes to the folder and becomes job->temporary. */
+/* The round is over: on the first rank its model goes to the folder and becomes job->temporary. */
 pare_status pare_prune_progress_round(struct pare_prune_job *job);
+
+/* Called by all ranks (progress_ranks.c). What the record says, *text being NULL where there is none, on all of them;
+ * free with pare_free. And the model of a round that lies in the first rank's `folder`, on the others as
+ * job->temporary. */
+pare_status pare_prune_share_record(char **text, size_t *bytes);
+pare_status pare_prune_share_round(struct pare_prune_job *job, const char *folder);
 
 /* Runs a walk; state, key: what it keeps its layers under (as in pare_layerwise_request), NULL where nothing is kept.
  */

@@ -7,6 +7,7 @@
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <stdlib.h>
@@ -94,7 +95,7 @@ static pare_status write_imatrix(void *context) {
 /* The importance matrix of what was trained, over the text that the pruning was calibrated on. */
 static pare_status measure_written(void *context, pare_recover_job *job) {
     const joining *j = context;
-    if (!j->asked->outputs.imatrix) return PARE_OK;
+    if (!j->asked->outputs.imatrix || pare_peer_rank()) return PARE_OK; /* the first alone has what was written */
     return pare_run_stage(&job->run, "importance matrix", write_imatrix, job);
 }
 

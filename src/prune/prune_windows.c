@@ -83,6 +83,7 @@ static pare_status settle_windows(pare_prune_job *job) {
 /* The plan is shown before the long part of the work: before weights are read, and a model writes its own text. */
 pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
+    if (job->norms.layers) PARE_TRY(pare_peer_agree("importance matrix (by its digest)", job->calibration_digest));
     if (!job->asked->calibration.needed || job->norms.layers) return pare_prune_plan(job, 0, 0, true);
     if (!is_written(job)) {
         PARE_TRY(settle_windows(job));

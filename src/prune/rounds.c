@@ -3,6 +3,7 @@
 #include "report/trace.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/peer.h"
 
 static pare_status score(void *context) {
     pare_prune_job *job = context;
@@ -58,7 +59,8 @@ static pare_status stage_model(pare_prune_job *job) {
 /* The next round starts from what this one left. */
 static pare_status shrink(void *context) {
     pare_prune_job *job = context;
-    PARE_TRY(job->progress ? pare_prune_progress_round(job) : stage_model(job));
+    if (!job->progress || pare_peer_rank()) PARE_TRY(stage_model(job));
+    if (job->progress) PARE_TRY(pare_prune_progress_round(job));
     pare_prune_round_free(job);
     uint32_t sequences = job->windows.count / job->asked->calibration.batches;
     return pare_prune_plan(job, sequences, job->windows.length, false);

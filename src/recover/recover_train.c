@@ -108,6 +108,13 @@ static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
     return trained > UINT64_MAX / 2 ? trained : trained + copies * parameters * sizeof(float) + data;
 }
 
+/* Of that what a rank does not have: other ranks' slices of sums, and of moments unless these are kept. */
+static uint64_t others_bytes(const pare_recover_job *job, uint64_t parameters) {
+    uint64_t own = pare_trainer_largest_slice(parameters), copies = job->state ? 0 : 2;
+    copies += pare_trainer_sums(pare_batches_options_of(job->batches));
+    return copies * (parameters - own) * sizeof(float);
+}
+
 static pare_status make_trained(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
     pare_full_options full = {.keep_zeros = s->keep_sparsity, .fresh = s->fresh, .seed = job->settings.seed};
@@ -116,13 +123,48 @@ static pare_status make_trained(pare_recover_job *job) {
                             : pare_trained_lora(job->model, job->backend, &s->lora, &job->trained);
 }
 
-static pare_status measure_pass(pare_recover_job *job) {
+enum { PASSES_SHARE = 4 };
+
+/* Of several ranks. */
+static bool leaves_share(const pare_plan *plan) {
+    return pare_peer_count() > 1 && plan->state <= plan->limit - plan->limit / PASSES_SHARE;
+}
+
+/* How the work is cut follows from the limit and from what one process would have left of it, so that it does not
+ * depend on ranks. Where that is too little, these have a share of the limit for it. whole: the state of one process.
+ */
+static pare_status measure_pass(pare_recover_job *job, uint64_t whole) {
     pare_plan *plan = &job->plan;
     pare_pass_memory memory;
-    job->training.memory = plan->limit ? plan->limit - plan->state : 0;
-    PARE_TRY(pare_trainer_measure(job->trained, pare_batches_options_of(job->batches), &job->training, &memory));
+    const pare_batches_options *batches = pare_batches_options_of(job->batches);
+    bool fits = !plan->limit || whole < plan->limit;
+    pare_status status = PARE_OUT_OF_MEMORY;
+    job->training.memory = fits && plan->limit ? plan->limit - whole : 0;
+    if (fits) status = pare_trainer_measure(job->trained, batches, &job->training, &memory);
+    if (status == PARE_OUT_OF_MEMORY && leaves_share(plan)) {
+        job->training.memory = plan->limit / PASSES_SHARE;
+        status = pare_trainer_measure(job->trained, batches, &job->training, &memory);
+    }
+    PARE_TRY(status);
     pare_pass_memory_plan(&memory, plan);
     return PARE_OK;
+}
+
+static pare_status check_state(const pare_recover_job *job, uint64_t whole) {
+    const pare_plan *plan = &job->plan;
+    if (!plan->limit || whole < plan->limit || leaves_share(plan)) return PARE_OK;
+    if (pare_peer_count() > 1)
+        return pare_fail(PARE_OUT_OF_MEMORY,
+                         "%s need %.1f MiB of each rank, with their gradients and its part of the moments, and of the "
+                         "limit, %.1f MiB, a quarter is for passes: take more ranks, or raise --memory",
+                         job->settings.full ? "all weights" : "the adapters", (double)plan->state / 1048576.0,
+                         (double)plan->limit / 1048576.0);
+    return pare_fail(PARE_OUT_OF_MEMORY,
+                     "%s need %.1f MiB with their gradients and moments, and the limit is %.1f MiB: %s, or raise "
+                     "--memory",
+                     job->settings.full ? "all weights" : "the adapters", (double)plan->state / 1048576.0,
+                     (double)plan->limit / 1048576.0,
+                     job->settings.full ? "leave out --full" : "lower --rank, or name fewer --targets");
 }
 
 /* Texts are measured before and after, beside the dense model where there is one. */
@@ -160,7 +202,8 @@ static pare_status plan_times(pare_recover_job *job) {
 pare_status pare_recover_plan(void *context) {
     pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
-    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : pare_trained_lora_count(job->model, &job->settings.lora);
+    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model)
+                                             : pare_trained_lora_count(job->model, &job->settings.lora);
     job->plan =
         (pare_plan){.mapped = pare_model_bytes(job->model) + (job->teacher ? pare_model_bytes(job->teacher) : 0),
                     .state = state_bytes(job, parameters),
@@ -170,17 +213,13 @@ pare_status pare_recover_plan(void *context) {
                     .length = batches->length,
                     .pictures = pare_reads_pictures(&job->model->config),
                     .steps = job->settings.steps};
-    if (job->plan.limit && job->plan.state >= job->plan.limit)
-        return pare_fail(PARE_OUT_OF_MEMORY,
-                         "%s need %.1f MiB with their gradients and moments, and the limit is %.1f MiB: %s, or raise "
-                         "--memory",
-                         job->settings.full ? "all weights" : "the adapters", (double)job->plan.state / 1048576.0,
-                         (double)job->plan.limit / 1048576.0,
-                         job->settings.full ? "leave out --full" : "lower --rank, or name fewer --targets");
+    uint64_t whole = job->plan.state;
+    job->plan.state -= others_bytes(job, parameters);
+    PARE_TRY(check_state(job, whole));
     PARE_TRY(make_trained(job));
     if (!job->settings.keep_sparsity && !job->settings.fresh)
         job->plan.zeros_lost = pare_zeros_share(job->trained, &job->scan);
-    PARE_TRY(measure_pass(job));
+    PARE_TRY(measure_pass(job, whole));
     PARE_TRY(pare_recover_find_cache(job));
     job->plan.chat = job->examples.formatted ? pare_chat_style_name(&job->style) : NULL;
     PARE_TRY(plan_times(job));
@@ -215,6 +254,7 @@ pare_status pare_recover_train(void *context) {
     PARE_TRY(pare_recover_ask_teacher(job));
     PARE_TRY(pare_resume_key(identity(job), job->resume.key));
     PARE_TRY(pare_resume_open(&job->resume));
+    job->training.kept = job->state != NULL;
     PARE_TRY(pare_trainer_new(job->trained, job->batches, &job->training, job->runtime, &job->trainer));
     pare_training_run run = {.save_every = job->settings.save_every, .state = job->state, .key = job->resume.key};
     PARE_TRY(pare_training_run_steps(&job->trainer, &run));

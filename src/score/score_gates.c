@@ -172,6 +172,7 @@ static pare_status prepare(learning *l) {
     PARE_TRY(pare_window_examples(r->model, &windows, false, &l->examples));
     PARE_TRY(pare_batches_new(&l->examples, &batches, &l->batches));
     l->training = training_of(r->model, r->recipe, r->runtime, r->plan);
+    l->training.kept = r->state != NULL;
     l->training.clipped = press;
     l->training.save = save;
     l->training.load = load;

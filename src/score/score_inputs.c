@@ -75,10 +75,7 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     PARE_TRY(pare_input_norms_new(r->model, r->backend, r->recipe->salience->needs & PARE_NEEDS_CENTERED, &norms));
     pare_status status = scores_experts(r) ? pare_input_norms_see_experts(r->model, &norms) : PARE_OK;
     if (status == PARE_OK) status = pare_scoring_pass(s, &pass);
-    if (status == PARE_OK) {
-        pare_pass_observe(pass, &norms.observer);
-        status = pare_pass_forward(pass, &source, r->ids, r->plan->shape.sequences);
-    }
+    if (status == PARE_OK) status = pare_input_norms_measure(pass, &source, r->ids, &norms);
     pare_pass_free(pass);
     if (status == PARE_OK) status = score_tensors(s, &norms);
     pare_input_norms_free(&norms);

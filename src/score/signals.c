@@ -26,12 +26,12 @@ static void sample_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
 
 static void observed(const pare_recipe *recipe, pare_pass_shape *shape) {
     (void)recipe;
-    shape->observed = true;
+    shape->observed = shape->shards = true;
 }
 
 static void inputs_kept(const pare_recipe *recipe, pare_pass_shape *shape) {
     (void)recipe;
-    shape->inputs = true;
+    shape->inputs = shape->shards = true;
 }
 
 /* Of experts' outputs alone, not of weights. */
@@ -40,7 +40,7 @@ static void felt_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     shape->gradients = shape->frozen = shape->shards = true;
 }
 
-/* What experts make of tokens adds up over these. */
+/* What inputs are, and what experts make of tokens, adds up over these. */
 static void seen_forward(const pare_recipe *recipe, pare_pass_shape *shape) {
     (void)recipe;
     shape->shards = true;
@@ -67,14 +67,14 @@ static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_SMOOTH] = {composed_backward, NULL, NULL, pare_signal_steps_work, pare_score_smooth},
     [PARE_SIGNAL_SMOOTH_ROWS] = {composed_backward, smooth_state, NULL, pare_signal_steps_work, pare_score_smooth_rows},
     [PARE_SIGNAL_SAMPLES] = {sample_backward, NULL, NULL, pare_signal_samples_work, pare_score_groups},
-    [PARE_SIGNAL_INPUTS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_inputs},
+    [PARE_SIGNAL_INPUTS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_inputs},
     [PARE_SIGNAL_DEPTH] = {NULL, NULL, NULL, NULL, pare_score_depth},
     [PARE_SIGNAL_INFLUENCE] = {observed, NULL, NULL, pare_signal_forward_work, pare_score_influence},
     [PARE_SIGNAL_GATES] = {NULL, NULL, pare_score_gates_measure, pare_signal_gates_work, pare_score_gates},
     [PARE_SIGNAL_EXPERT_OUTPUTS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
     [PARE_SIGNAL_EXPERT_TOKENS] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
     [PARE_SIGNAL_EXPERT_SHARES] = {seen_forward, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
-    [PARE_SIGNAL_EXPERT_ERRORS] = {NULL, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
+    [PARE_SIGNAL_EXPERT_ERRORS] = {seen_forward, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
     [PARE_SIGNAL_EXPERT_GRADIENT] = {felt_backward, NULL, NULL, pare_signal_felt_work, pare_score_expert_gradient},
     [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},
 };

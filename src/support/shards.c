@@ -31,6 +31,14 @@ int64_t pare_shard_begin(const pare_shards *shards, int shard) {
     return shards->sequences / shards->count * shard + shards->sequences % shards->count * shard / shards->count;
 }
 
+int pare_shards_rank(const pare_shards *shards, int64_t sequence) {
+    int rank = 0;
+    if (pare_shards_own(shards) == shards->sequences) return pare_peer_rank();
+    while (pare_shard_begin(shards, first_of(shards, rank + 1)) <= sequence)
+        rank++;
+    return rank;
+}
+
 int64_t pare_shard_most(const pare_shards *shards) {
     return (shards->sequences + shards->count - 1) / shards->count;
 }

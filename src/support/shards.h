@@ -25,6 +25,8 @@ pare_shards pare_shards_of(int64_t sequences, int64_t length);
 pare_shards pare_shards_alone(int64_t sequences, int64_t length);
 /* The first sequence of a shard; of `count`: behind the last. */
 int64_t pare_shard_begin(const pare_shards *shards, int shard);
+/* The rank that has a sequence; where there is one shard, this one. */
+int pare_shards_rank(const pare_shards *shards, int64_t sequence);
 /* Sequences of the largest. */
 int64_t pare_shard_most(const pare_shards *shards);
 /* This rank's sequences, which begin with pare_shard_begin(shards, first). */

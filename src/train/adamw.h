@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef struct pare_adamw {
-    size_t count;
+    size_t count;          /* that this process steps; of several ranks some of all */
     float *first, *second; /* [count] moments */
     uint64_t steps;        /* taken */
     double beta1, beta2, epsilon, decay;
@@ -24,6 +24,15 @@ void pare_adamw_step(pare_adamw *optimizer, double rate, const float *gradient, 
 /* The L2 norm in fp64, summed in a fixed order; and, if `most` > 0 and the norm is larger, gradient *= most / (norm +
  * 1e-6) (torch.nn.utils.clip_grad_norm_). Returns the norm before clipping. */
 double pare_gradient_clip(float *gradient, size_t count, double most);
+
+/* The same in parts: the sum is one of PARE_NORM_PIECES pieces of so many numbers each; sums of pieces [first, last),
+ * whose numbers begin at `gradient`, into part[first..last); the norm of all of them, which are lost; and the clipping
+ * of some numbers by it. */
+enum { PARE_NORM_PIECES = 256 };
+size_t pare_norm_piece(size_t count);
+void pare_norm_parts(const float *gradient, size_t count, size_t first, size_t last, double part[PARE_NORM_PIECES]);
+double pare_norm_of(double part[PARE_NORM_PIECES]);
+void pare_norm_clip(float *gradient, size_t count, double norm, double most);
 
 /* Linear warm-up over `warmup` steps, then constant until the last `decay` steps, then linearly to 0. The rate of step
  * `step`, from 0, is peak step / warmup, so that of the first one is 0, and later peak (total - step) / decay: with

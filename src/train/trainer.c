@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 #include "model/work.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 #include "train/trainer_internal.h"
@@ -149,11 +150,13 @@ pare_status pare_trainer_shape(pare_trainer *trainer, const pare_pass_shape *sha
 
 static pare_status allocate(pare_trainer *trainer) {
     const pare_trainer_options *o = trainer->options;
-    size_t count = trainer->trained->count;
+    size_t count = trainer->trained->count, stepped = count;
     pare_pass_shape shape;
     pare_pass_memory memory;
     if (trainer->trained->adapters) trainer->trained->adapters->seed = o->seed;
-    PARE_TRY(pare_adamw_new(count, o->beta1, o->beta2, o->epsilon, o->weight_decay, &trainer->optimizer));
+    trainer->owned = pare_peer_count() > 1 && !o->kept;
+    if (trainer->owned) stepped = pare_trainer_slice_count(trainer, pare_peer_rank());
+    PARE_TRY(pare_adamw_new(stepped, o->beta1, o->beta2, o->epsilon, o->weight_decay, &trainer->optimizer));
     if (pare_batches_validation(trainer->batches))
         PARE_TRY(pare_alloc(&trainer->best, count, sizeof(float), "the best weights so far"));
     PARE_TRY(pare_trainer_sum_new(trainer));
@@ -237,10 +240,13 @@ pare_status pare_trainer_step(pare_trainer *trainer) {
     if (status == PARE_NUMERIC_ERROR || (status == PARE_OK && !isfinite(loss)))
         return fail_step(trainer, "loss", NAN, rate);
     PARE_TRY(status);
-    double norm = pare_gradient_clip(trained->gradient, trained->count, o->clip);
+    double norm;
+    size_t first = trainer->owned ? pare_trainer_slice_begin(trainer, pare_peer_rank()) : 0;
+    PARE_TRY(pare_trainer_clip(trainer, &norm));
     if (!isfinite(norm)) return fail_step(trainer, "norm of the gradient", norm, rate);
     if (o->clipped) PARE_TRY(o->clipped(o->context, step, trained));
-    pare_adamw_step(&trainer->optimizer, rate, trained->gradient, trained->value);
+    pare_adamw_step(&trainer->optimizer, rate, trained->gradient + first, trained->value + first);
+    PARE_TRY(pare_trainer_share_values(trainer));
     PARE_TRY(trained->refresh(trained));
     trainer->steps_done++;
     trainer->tokens += batch.tokens;

@@ -32,6 +32,7 @@ typedef struct pare_trainer_options {
     uint64_t validate_every; /* steps; 0: only at the end */
     uint64_t seed;           /* of the dropout */
     pare_trainer_teacher teacher;
+    bool kept; /* its state may be saved after any step, so every rank has all of it */
     /* After a step's gradient is complete and clipped, before the optimiser uses it; may be NULL. A failure ends the
      * run. */
     pare_status (*clipped)(void *context, uint64_t step, pare_trained *trained);
@@ -51,8 +52,9 @@ typedef struct pare_trainer {
     pare_layout layout;          /* of the batch in the pass */
     pare_model_teacher *teacher; /* or NULL */
     pare_cached_teacher *cached; /* in its place; or NULL */
-    pare_adamw optimizer;
-    float *sum; /* of the shards so far, this rank's slice of it; NULL: a batch is one shard */
+    bool owned;                  /* each rank has the optimiser's state of a slice of the numbers, and steps these */
+    pare_adamw optimizer;        /* of that slice, or of all */
+    float *sum;                  /* of the shards so far, this rank's slice of it; NULL: a batch is one shard */
     pare_curve curve;
     float
         *best; /* [count] the values with the lowest validation loss so far, or NULL: there are no held-out examples */
@@ -73,6 +75,8 @@ void pare_trainer_free_passes(pare_trainer *trainer);
 /* Whether batches may be of more than one shard (trainer_sum.c), whose sums take a float for every number beside the
  * gradient. */
 bool pare_trainer_sums(const pare_batches_options *batches);
+/* Numbers of the largest slice that a rank adds up, and steps, of so many; all of one process. */
+uint64_t pare_trainer_largest_slice(uint64_t count);
 /* Bytes that the trainer's pass would hold, for the memory plan; fails if not even one sequence fits. It takes a whole
  * shard of a batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
 pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches_options *batches,

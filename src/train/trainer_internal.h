@@ -19,8 +19,16 @@ int64_t pare_trainer_fitting(const pare_trainer *trainer, int64_t longest, int64
 int64_t pare_trainer_sequences(const pare_batches_options *batches);
 /* trainer->sum. */
 pare_status pare_trainer_sum_new(pare_trainer *trainer);
-/* Of a whole batch: trained->gradient, and the mean loss; on all ranks. */
+/* Of a whole batch: trained->gradient, and the mean loss; on all ranks. Where the optimiser's state is owned, of this
+ * rank's slice alone, unless whoever looks at a clipped gradient wants to see all of it. */
 pare_status pare_trainer_gradient(pare_trainer *trainer, const pare_batch *whole, double *loss);
+/* Numbers of which a rank adds up its share, and has its share of the optimiser's state. */
+size_t pare_trainer_slice_begin(const pare_trainer *trainer, int rank);
+size_t pare_trainer_slice_count(const pare_trainer *trainer, int rank);
+/* Clips that gradient, wherever its slices are; its norm before, on all ranks. */
+pare_status pare_trainer_clip(pare_trainer *trainer, double *norm);
+/* After the optimiser's step: all slices of the values, on all ranks. */
+pare_status pare_trainer_share_values(pare_trainer *trainer);
 
 /* Makes the pass take that batch next. */
 void pare_trainer_arrange(pare_trainer *trainer, const pare_batch *batch);

@@ -102,9 +102,16 @@ static pare_status save_context(const pare_trainer *trainer, char **text, size_t
     return status;
 }
 
+/* With slices of it on other ranks, a signal would leave none that has all. */
+static pare_status check_whole(const pare_trainer *trainer, const char *path) {
+    if (!trainer->owned) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "%s: the training was not made to be kept", path);
+}
+
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
     char *context;
     size_t context_bytes;
+    PARE_TRY(check_whole(trainer, path));
     if (pare_peer_rank()) return PARE_OK;
     pare_status status = save_context(trainer, &context, &context_bytes);
     if (status == PARE_OK) {
@@ -177,18 +184,31 @@ static pare_status take_shape(pare_trainer *trainer, const head *h) {
     return pare_trainer_shape(trainer, &shape);
 }
 
-static pare_status take_context(pare_trainer *trainer, const pare_mapping *file, const unsigned char *at,
-                                size_t bytes) {
+static pare_status load_context(const pare_trainer *trainer, const char *path, const unsigned char *at, size_t bytes) {
     const pare_trainer_options *o = trainer->options;
-    if (!o->load) return bytes ? damaged(file->path) : PARE_OK;
-    if (!bytes) return damaged(file->path);
+    if (!o->load) return bytes ? damaged(path) : PARE_OK;
+    if (!bytes) return damaged(path);
     FILE *stream = fmemopen((void *)(uintptr_t)at, bytes, "rb");
-    if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", file->path);
+    if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", path);
     pare_status status = o->load(o->context, stream);
     bool more = status == PARE_OK && fgetc(stream) != EOF;
     fclose(stream);
-    if (more) return damaged(file->path);
-    return status == PARE_FORMAT_ERROR ? damaged(file->path) : status; /* the context does not know the file */
+    if (more) return damaged(path);
+    return status == PARE_FORMAT_ERROR ? damaged(path) : status; /* the context does not know the file */
+}
+
+/* at: in the first rank's file; NULL on others. */
+static pare_status take_context(const pare_trainer *trainer, const pare_mapping *file, const unsigned char *at,
+                                size_t bytes) {
+    unsigned char *room = NULL;
+    if (pare_peer_count() == 1 || !bytes) return file ? load_context(trainer, file->path, at, bytes) : PARE_OK;
+    PARE_TRY(pare_alloc_uninitialized(&room, bytes, 1, "the progress"));
+    if (file) memcpy(room, at, bytes);
+    pare_status status = pare_peer_broadcast(room, bytes, 0);
+    const char *path = file ? file->path : "the first rank's progress";
+    if (status == PARE_OK) status = load_context(trainer, path, room, bytes);
+    pare_free(room);
+    return status;
 }
 
 static void take_counts(pare_trainer *trainer, const head *h) {
@@ -226,7 +246,7 @@ static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, c
         PARE_TRY(pare_peer_broadcast(parts[i].to, parts[i].bytes, 0));
     }
     take_counts(trainer, h);
-    if (file) PARE_TRY(take_context(trainer, file, at, h->context_bytes));
+    PARE_TRY(take_context(trainer, file, at, h->context_bytes));
     return trainer->trained->refresh(trainer->trained);
 }
 
@@ -240,6 +260,7 @@ static pare_status take(pare_trainer *trainer, const pare_mapping *file, head *h
 pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key) {
     pare_mapping file;
     head h;
+    PARE_TRY(check_whole(trainer, path));
     if (pare_peer_rank()) return take(trainer, NULL, &h);
     PARE_TRY(pare_mapping_open(path, &file));
     pare_status status = check_file(trainer, &file, key, &h);

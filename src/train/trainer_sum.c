@@ -21,20 +21,69 @@ bool pare_trainer_sums(const pare_batches_options *batches) {
     return most_shards(batches).count > 1;
 }
 
-/* Numbers of which a rank adds up its share begin there. */
-static size_t slice_begin(const pare_trainer *trainer, int rank) {
-    uint64_t count = trainer->trained->count, ranks = (uint64_t)pare_peer_count(), r = (uint64_t)rank;
-    return (size_t)(count / ranks * r + count % ranks * r / ranks);
+/* Pieces of the norm (adamw.h), so that each is one rank's. */
+static size_t piece_begin(int rank) {
+    return (size_t)PARE_NORM_PIECES * (size_t)rank / (size_t)pare_peer_count();
 }
 
-static size_t slice_count(const pare_trainer *trainer, int rank) {
-    return slice_begin(trainer, rank + 1) - slice_begin(trainer, rank);
+size_t pare_trainer_slice_begin(const pare_trainer *trainer, int rank) {
+    size_t count = trainer->trained->count, begin = pare_norm_piece(count) * piece_begin(rank);
+    return begin < count ? begin : count;
+}
+
+uint64_t pare_trainer_largest_slice(uint64_t count) {
+    uint64_t ranks = (uint64_t)pare_peer_count(), pieces = (PARE_NORM_PIECES + ranks - 1) / ranks;
+    uint64_t most = pare_norm_piece((size_t)count) * pieces;
+    return most < count ? most : count;
+}
+
+size_t pare_trainer_slice_count(const pare_trainer *trainer, int rank) {
+    return pare_trainer_slice_begin(trainer, rank + 1) - pare_trainer_slice_begin(trainer, rank);
+}
+
+/* The slices of an array of all numbers, each from its rank to all. */
+static pare_status share_slices(const pare_trainer *trainer, float *values) {
+    for (int rank = 0; rank < pare_peer_count(); rank++) {
+        size_t count = pare_trainer_slice_count(trainer, rank);
+        float *slice = values + pare_trainer_slice_begin(trainer, rank);
+        if (count) PARE_TRY(pare_peer_broadcast(slice, count * sizeof *values, rank));
+    }
+    return PARE_OK;
+}
+
+/* The gradient is wanted on all ranks. */
+static bool is_whole(const pare_trainer *trainer) {
+    return !trainer->owned || trainer->options->clipped;
+}
+
+pare_status pare_trainer_clip(pare_trainer *trainer, double *norm) {
+    float *gradient = trainer->trained->gradient;
+    size_t count = trainer->trained->count;
+    double part[PARE_NORM_PIECES], most = trainer->options->clip;
+    int own = pare_peer_rank();
+    if (is_whole(trainer)) {
+        *norm = pare_gradient_clip(gradient, count, most);
+        return PARE_OK;
+    }
+    size_t begin = pare_trainer_slice_begin(trainer, own);
+    pare_norm_parts(gradient + begin, count, piece_begin(own), piece_begin(own + 1), part);
+    for (int rank = 0; rank < pare_peer_count(); rank++) {
+        size_t first = piece_begin(rank), pieces = piece_begin(rank + 1) - first;
+        if (pieces) PARE_TRY(pare_peer_broadcast(part + first, pieces * sizeof *part, rank));
+    }
+    *norm = pare_norm_of(part);
+    pare_norm_clip(gradient + begin, pare_trainer_slice_count(trainer, own), *norm, most);
+    return PARE_OK;
+}
+
+pare_status pare_trainer_share_values(pare_trainer *trainer) {
+    return trainer->owned ? share_slices(trainer, trainer->trained->value) : PARE_OK;
 }
 
 pare_status pare_trainer_sum_new(pare_trainer *trainer) {
     if (!pare_trainer_sums(pare_batches_options_of(trainer->batches))) return PARE_OK;
-    return pare_alloc_uninitialized(&trainer->sum, slice_count(trainer, pare_peer_rank()) + 1, sizeof *trainer->sum,
-                                    "sums of gradients");
+    return pare_alloc_uninitialized(&trainer->sum, pare_trainer_slice_count(trainer, pare_peer_rank()) + 1,
+                                    sizeof *trainer->sum, "sums of gradients");
 }
 
 /* Adds a part's gradients, and what it gives to the mean loss of the whole batch. */
@@ -88,10 +137,10 @@ static void fold(float *sum, const float *part, size_t count, bool first) {
 
 static pare_status take_slice(pare_trainer *trainer, const turn *t, int from) {
     int own = pare_peer_rank();
-    size_t count = slice_count(trainer, own);
+    size_t count = pare_trainer_slice_count(trainer, own);
     bool first = t->first + from == 0;
     for (size_t at = 0, n; at < count; at += n) {
-        const float *part = trainer->trained->gradient + slice_begin(trainer, own) + at;
+        const float *part = trainer->trained->gradient + pare_trainer_slice_begin(trainer, own) + at;
         n = piece_of(count - at);
         if (from != own) PARE_TRY(pare_peer_receive(t->room, n * sizeof *t->room, from));
         fold(trainer->sum + at, from == own ? part : t->room, n, first);
@@ -100,8 +149,8 @@ static pare_status take_slice(pare_trainer *trainer, const turn *t, int from) {
 }
 
 static pare_status send_slice(const pare_trainer *trainer, int owner) {
-    const float *slice = trainer->trained->gradient + slice_begin(trainer, owner);
-    size_t count = slice_count(trainer, owner);
+    const float *slice = trainer->trained->gradient + pare_trainer_slice_begin(trainer, owner);
+    size_t count = pare_trainer_slice_count(trainer, owner);
     for (size_t at = 0, n; at < count; at += n) {
         n = piece_of(count - at);
         PARE_TRY(pare_peer_send(slice + at, n * sizeof *slice, owner));
@@ -139,22 +188,29 @@ static pare_status run_turns(pare_trainer *trainer, const pare_batch *whole, con
     return PARE_OK;
 }
 
-/* All slices, on all ranks. */
+/* This rank's slice where the gradient is; all of them, where that is whole. */
 static pare_status hand_out(pare_trainer *trainer) {
     float *gradient = trainer->trained->gradient;
     int own = pare_peer_rank();
-    memcpy(gradient + slice_begin(trainer, own), trainer->sum, slice_count(trainer, own) * sizeof *gradient);
-    for (int rank = 0; rank < pare_peer_count(); rank++)
-        PARE_TRY(pare_peer_broadcast(gradient + slice_begin(trainer, rank),
-                                     slice_count(trainer, rank) * sizeof *gradient, rank));
-    return PARE_OK;
+    memcpy(gradient + pare_trainer_slice_begin(trainer, own), trainer->sum,
+           pare_trainer_slice_count(trainer, own) * sizeof *gradient);
+    return is_whole(trainer) ? share_slices(trainer, gradient) : PARE_OK;
 }
 
 /* One shard is the first rank's. */
 static pare_status run_alone(pare_trainer *trainer, const pare_batch *whole, double *loss) {
-    if (!pare_peer_rank()) PARE_TRY(gradient_of(trainer, whole, 0, whole->sequences, loss));
+    float *gradient = trainer->trained->gradient;
+    int own = pare_peer_rank();
+    if (!own) PARE_TRY(gradient_of(trainer, whole, 0, whole->sequences, loss));
     PARE_TRY(pare_peer_broadcast(loss, sizeof *loss, 0));
-    return pare_peer_broadcast(trainer->trained->gradient, trainer->trained->count * sizeof(float), 0);
+    if (is_whole(trainer)) return pare_peer_broadcast(gradient, trainer->trained->count * sizeof *gradient, 0);
+    size_t begin = pare_trainer_slice_begin(trainer, own), count = pare_trainer_slice_count(trainer, own);
+    for (int rank = 1; !own && rank < pare_peer_count(); rank++) {
+        size_t others = pare_trainer_slice_count(trainer, rank);
+        const float *slice = gradient + pare_trainer_slice_begin(trainer, rank);
+        if (others) PARE_TRY(pare_peer_send(slice, others * sizeof *slice, rank));
+    }
+    return own && count ? pare_peer_receive(gradient + begin, count * sizeof *gradient, 0) : PARE_OK;
 }
 
 pare_status pare_trainer_gradient(pare_trainer *trainer, const pare_batch *whole, double *loss) {

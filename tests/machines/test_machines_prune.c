@@ -150,29 +150,6 @@ static void test_experts(void **state) {
                         (const char *const[]){"--method", "expert-taylor", "--ratio", "0.3", "--samples", "67", NULL});
 }
 
-static void expect_refused(const place *p, const char *what, const char *const *words) {
-    const char *command[PROGRAM_WORDS];
-    command_of(p, words, 1, command);
-    tiny_remove(p->output[1]);
-    program_result result = ranks_run((const char *const[]){"-n", "2", NULL}, command);
-    assert_int_not_equal(result.code, 0);
-    ranks_expect_said(result.err, what);
-    ranks_expect_said(result.err, "is not spread over ranks");
-    assert_int_equal(access(p->output[1], F_OK), -1);
-    program_result_free(&result);
-}
-
-#define REFUSED(p, what, ...) expect_refused(p, what, (const char *const[]){__VA_ARGS__, NULL})
-
-static void test_not_spread(void **state) {
-    const place *p = *state;
-    if (!ranks_there()) skip();
-    REFUSED(p, "a method that sends no calibration text through the model", "--method", "random", "--ratio", "0.2");
-    REFUSED(p, "--displace all", "--method", "moreau", "--ratio", "0.2");
-    REFUSED(p, "--iterations", "--method", "taylor", "--ratio", "0.2", "--iterations", "2");
-    REFUSED(p, "a signal that is no gradient", "--method", "wanda-structured", "--ratio", "0.2");
-}
-
 /* One that is killed ends all of them, soon, and no model is there. */
 static void test_killed(void **state) {
     const place *p = *state;
@@ -263,10 +240,10 @@ static void test_disagreement(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),      cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_best),           cmocka_unit_test(test_searches),   cmocka_unit_test(test_reconstruction),
-        cmocka_unit_test(test_experts),        cmocka_unit_test(test_not_spread), cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_weights), cmocka_unit_test(test_units),
+                                       cmocka_unit_test(test_gradients),      cmocka_unit_test(test_best),
+                                       cmocka_unit_test(test_searches),       cmocka_unit_test(test_reconstruction),
+                                       cmocka_unit_test(test_experts),        cmocka_unit_test(test_killed),
+                                       cmocka_unit_test(test_disagreement),   cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -93,13 +93,13 @@ static void expect_same(const place *p, const char *ranks, const char *const *wo
 static void test_factors(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, "3", "--steps", "1", "--val", "12", "--text", p->text, "--window", "64", "--max-windows", "8");
+    SAME(p, "3", "--steps", "2", "--val", "12", "--text", p->text, "--window", "64", "--max-windows", "8");
 }
 
 static void test_all_weights(void **state) {
     const place *p = *state;
     if (!ranks_there()) skip();
-    SAME(p, "2", "--full", "--steps", "1", "--val", "12");
+    SAME(p, "2", "--full", "--steps", "2", "--val", "12");
 }
 
 /* A launcher that is told to end saves; one process goes on. */
@@ -173,9 +173,23 @@ static void test_behind_pruning(void **state) {
     compare_outputs(p);
 }
 
+/* One process has no room for all moments; ranks have a part of them each. */
+static void test_moments(void **state) {
+    const place *p = *state;
+    const char *const words[] = {"--full", "--steps", "2", "--memory", "37M", "--compute", "bf16", NULL};
+    if (!ranks_there()) skip();
+    program_result one = recover(p, NULL, words, 0);
+    assert_int_not_equal(one.code, 0);
+    ranks_expect_said(one.err, "raise --memory");
+    program_result_free(&one);
+    expect_done(recover(p, "2", words, 0));
+    expect_done(recover(p, "3", words, 1));
+    compare_outputs(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_factors), cmocka_unit_test(test_all_weights),
-                                       cmocka_unit_test(test_resume), cmocka_unit_test(test_taught),
-                                       cmocka_unit_test(test_behind_pruning)};
+                                       cmocka_unit_test(test_moments), cmocka_unit_test(test_resume),
+                                       cmocka_unit_test(test_taught),  cmocka_unit_test(test_behind_pruning)};
     return cmocka_run_group_tests(tests, set_up_rows, tear_down);
 }

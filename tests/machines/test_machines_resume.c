@@ -135,8 +135,18 @@ static void test_signals(void **state) {
     tiny_remove(folder);
 }
 
+/* By then the first of three rounds is in the record, and its model in the first rank's folder alone. */
+static void test_rounds(void **state) {
+    const place *p = *state;
+    const char *const words[] = {"--method", "taylor", "--ratio", "0.3", "--samples", "192", "--iterations", "3", NULL};
+    if (!ranks_there()) skip();
+    tiny_remove(p->output[1]);
+    free(said_after(p, "2", words, "round-2/config.json", SIGTERM));
+    expect_taken_up(p, "3", words);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_walks), cmocka_unit_test(test_iteration),
-                                       cmocka_unit_test(test_signals)};
+                                       cmocka_unit_test(test_signals), cmocka_unit_test(test_rounds)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
