@@ -20,8 +20,8 @@ static bool permutes(const pare_prune_job *job) {
     return job->asked->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
 
-static bool reads_gradients(const pare_prune_job *job) {
-    return pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_GRADIENT);
+static bool looks_at_blocks(const pare_prune_job *job) {
+    return pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool keeps_residual(const pare_prune_job *job) {
@@ -32,8 +32,8 @@ static const refusal of_weights[] = {
     {scores_globally, "one threshold for the whole model (--compare global)", "compare by row or matrix"},
     {shares_by_outliers, "--allocate owl or search", "take --allocate uniform or cost"},
     {permutes, "a permutation of channels (--permute)", "leave it out"},
-    {reads_gradients, "a score of single weights by their gradients",
-     "take a method without gradients, such as wanda, sparsegpt or best-sparse"},
+    {looks_at_blocks, "the gradient of a block's own output (wanda++)",
+     "take gblm, whose gradients are the loss's, or wanda, sparsegpt or best-sparse"},
     {keeps_residual, "the adapter of --residual-rank", "leave it out"},
 };
 
@@ -48,10 +48,6 @@ static bool leaves_them_whole(const pare_recipe *recipe) {
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
     bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
     return whole && !repaired && !recipe->salience;
-}
-
-static bool reads_samples(const pare_prune_job *job) {
-    return pare_recipe_needs_squares(&job->asked->recipe);
 }
 
 static bool standardises(const pare_prune_job *job) {
@@ -84,7 +80,6 @@ static const char others[] =
 
 /* Of what removes channels inside experts. */
 static const refusal of_channels[] = {
-    {reads_samples, "a score by gradients of single samples", others},
     {standardises, "a score by a layer's mean and deviation", others},
     {learns_gates, "a gate of every unit", others},
     {differs_by_layer, "a width for each layer (--select, --allocate search, lists of ratios)",
@@ -102,7 +97,7 @@ static pare_status check_units(const pare_prune_job *job) {
     bool ffn = job->target.ffn.begin < job->target.ffn.end;
     for (size_t i = 0; ffn && i < sizeof of_channels / sizeof *of_channels; i++)
         if (of_channels[i].holds(job)) return refuse(job, &of_channels[i]);
-    return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
+    return PARE_OK;
 }
 
 /* Experts are alike if they make the same of the same tokens, which they read with different shares. */

@@ -92,14 +92,22 @@ static json_t *matrices_json(const pare_sparsity_results *r) {
     return matrices;
 }
 
-/* Experts whose inputs are the layer's because fewer tokens reach them; NULL: there are none. */
-static json_t *borrowers_json(const pare_sparsity_results *r) {
+static bool borrows(const pare_matrix_result *r) {
+    return r->borrowed;
+}
+
+static bool is_silent(const pare_matrix_result *r) {
+    return r->silent;
+}
+
+/* Experts with a matrix of which this holds; NULL: there are none. */
+static json_t *experts_json(const pare_sparsity_results *r, bool (*holds)(const pare_matrix_result *)) {
     uint64_t count = 0, unreached = 0;
     pare_expert_place first = {0}, place;
     size_t last = SIZE_MAX;
     for (size_t id = 0; id < r->model->tensor_count; id++) {
         const pare_matrix_result *m = &r->matrices[id];
-        if (!m->borrowed || !pare_tensor_id_split_expert(r->model, id, &place)) continue;
+        if (!holds(m) || !pare_tensor_id_split_expert(r->model, id, &place)) continue;
         size_t expert = (size_t)place.layer * r->model->config.experts.count + place.expert;
         if (expert == last) continue;
         last = expert;
@@ -113,7 +121,7 @@ static json_t *borrowers_json(const pare_sparsity_results *r) {
 
 json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     uint64_t gone, all;
-    json_t *matrices = matrices_json(r), *borrowers = borrowers_json(r);
+    json_t *matrices = matrices_json(r), *borrowers = experts_json(r, borrows), *silent = experts_json(r, is_silent);
     pare_matrices_count(r->model, r->matrices, &gone, &all);
     json_t *json =
         pare_json_of({"target", target_json(r)}, {"weights", pare_json_count(all)}, {"removed", pare_json_count(gone)},
@@ -121,6 +129,7 @@ json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     if (r->permutation) pare_json_put(json, "permutation", pare_json_same(r->permutation));
     if (r->residual) pare_json_put(json, "residual", residual_json(r->residual));
     if (borrowers) pare_json_put(json, "inputs_of_layer", borrowers);
+    if (silent) pare_json_put(json, "without_score", silent);
     pare_json_put(json, "matrices", matrices);
     return json;
 }

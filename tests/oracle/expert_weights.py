@@ -1,5 +1,6 @@
-"""Writes ../data/expert_weights.json: what Wanda, SparseGPT and magnitude leave of models of EXPERT_CASES, in fp64 and on the
-ids of experts.json: a prototype on transformers' own modules, whose layers are run one by one.
+"""Writes ../data/expert_weights.json: what Wanda, SparseGPT, magnitude and scores by gradients leave of models of EXPERT_CASES, in
+fp64 and on the ids of experts.json: a prototype on transformers' own modules, whose layers are run one by one. Gradients are those
+of the dense model, of each sequence by itself.
 
 Of a block everything is seen behind pruned blocks and before any of its own weights go. With n tokens, n_e of which reach
 an expert: gate and up see the sum over those of x x^T plus 0.01 n_e / n of that over all tokens, or, where n_e is below the
@@ -29,18 +30,36 @@ ROLES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.
 SHARED = ("gate_proj", "up_proj", "down_proj")
 
 
-def by_row(w, gram):
+def by_row(w, gram, gradients):
     return sparse.row(np.abs(w) * np.sqrt(np.diag(gram))), w
 
 
-def by_size(w, gram):
+def by_both(w, gram, gradients):
+    """GBLM-Pruner, as released: the norms of inputs are means over the sequences, those of gradients sums."""
+    norms = np.sqrt(np.diag(gram) / len(families.IDS))
+    return sparse.row(np.abs(w) * (norms + 100.0 * sum(np.abs(g) for g in gradients))), w
+
+
+def by_gradient(w, gram, gradients):
+    """Pruner-Zero."""
+    g = np.sqrt(sum(g * g for g in gradients))
+    return sparse.row(w * w * (g - g.min()) / (g.max() - g.min() or 1.0)), w
+
+
+def by_taylor(w, gram, gradients):
+    """LLM-Pruner's param_mix."""
+    mean, squares = sum(gradients) / len(gradients), sum(g * g for g in gradients) / len(gradients)
+    return sparse.row(np.abs(w * mean - 0.5 * w * w * squares)), w
+
+
+def by_size(w, gram, gradients):
     flat = np.abs(w).ravel()
     gone = np.zeros(flat.size, bool)
     gone[np.argsort(flat, kind="stable")[:flat.size // 2]] = True
     return gone.reshape(w.shape), w
 
 
-def surgeon(w, gram):
+def surgeon(w, gram, gradients):
     """sparse.surgeon by a Gram matrix: of every slab of columns the lower half goes, the lower index first."""
     h = gram.copy()
     w = w.copy()
@@ -62,7 +81,7 @@ def surgeon(w, gram):
     return gone, np.where(gone, 0.0, w)
 
 
-RULES = {"wanda": by_row, "sparsegpt": surgeon, "magnitude": by_size}
+RULES = {"wanda": by_row, "sparsegpt": surgeon, "magnitude": by_size, "gblm": by_both, "pruner-zero": by_gradient, "taylor-mix": by_taylor}
 
 
 def gram_of(x):
@@ -70,24 +89,37 @@ def gram_of(x):
     return x.T @ x
 
 
-def matrices_of(module, e):
+def gradients_of(model):
+    """By parameter: a list, one of each sequence's own loss; 0 where no token reaches it."""
+    found = {id(p): [] for p in model.parameters()}
+    for sequence in families.IDS:
+        model.zero_grad()
+        logits = families.logits_of(model, sequence[None])
+        torch.nn.functional.cross_entropy(logits[0, :-1], torch.tensor(sequence[1:])).backward()
+        for p in model.parameters():
+            found[id(p)].append(torch.zeros_like(p) if p.grad is None else p.grad.clone())
+    model.zero_grad()
+    return found
+
+
+def matrices_of(module, both, down):
     """Gate, up and down as [outputs, inputs], in place."""
-    both, down = module.gate_up_proj[e], module.down_proj[e]
     if is_turned(module):
         return both[:, 0::2].T, both[:, 1::2].T, down.T
     return *both.chunk(2), down
 
 
-def put(parameter, rule, gram, masks):
-    gone, left = rule(parameter.detach().numpy(), gram)
+def put(parameter, rule, gram, gradients, masks):
+    gone, left = rule(parameter.detach().numpy(), gram, [g.numpy() for g in gradients])
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(np.where(gone, 0.0, left)))
     masks.append(gone)
 
 
-def prune_experts(module, x, index, rule, masks):
+def prune_experts(module, x, index, rule, gradients, masks):
     """x: [n, d] what the layer's experts read, index: [n, k] whom tokens reach."""
-    n, width, whole = len(x), len(matrices_of(module, 0)[0]), gram_of(x)
+    both, down = module.gate_up_proj, module.down_proj
+    n, width, whole = len(x), len(matrices_of(module, both[0], down[0])[0]), gram_of(x)
     grams, rows = [], []
     for e in range(module.num_experts):
         own = x[(index == e).any(1)]
@@ -98,14 +130,13 @@ def prune_experts(module, x, index, rule, masks):
         grams.append((reads, acts))
         rows.append([len(own), few, fewer])
     for e, (reads, acts) in enumerate(grams):
-        gate, up, down = matrices_of(module, e)
-        put(gate, rule, reads, masks)
-        put(up, rule, reads, masks)
-        put(down, rule, acts, masks)
+        found = [matrices_of(module, g[e], h[e]) for g, h in zip(gradients[id(both)], gradients[id(down)])]
+        for part, matrix in enumerate(matrices_of(module, both[e], down[e])):
+            put(matrix, rule, acts if part == 2 else reads, [each[part] for each in found], masks)
     return rows
 
 
-def prune_layer(layer, states, extra, rule, masks):
+def prune_layer(layer, states, extra, rule, gradients, masks):
     """The layer behind which states are those of a pruned one; its own statistics are the dense layer's."""
     linear, seen = {}, {}
     mlp = getattr(layer, "mlp", None) or layer.block_sparse_moe
@@ -120,9 +151,9 @@ def prune_layer(layer, states, extra, rule, masks):
     run(layer, states, extra)
     for hook in hooks:
         hook.remove()
-    rows = prune_experts(experts, seen["x"].reshape(-1, seen["x"].shape[-1]), seen["index"], rule, masks) if seen else []
+    rows = prune_experts(experts, seen["x"].reshape(-1, seen["x"].shape[-1]), seen["index"], rule, gradients, masks) if seen else []
     for role, m in modules.items():
-        put(m.weight, rule, linear[role], masks)
+        put(m.weight, rule, linear[role], gradients[id(m.weight)], masks)
     return rows, run(layer, states, extra)
 
 
@@ -153,10 +184,11 @@ def case(name):
     for method, rule in RULES.items():
         with tempfile.TemporaryDirectory() as folder:
             _, _, model = families.build(name, folder)
+        gradients = gradients_of(model)
         states, extras = first_inputs(model)
         masks, experts = [], []
         for layer, extra in zip(model.model.layers, extras):
-            found, states = prune_layer(layer, states, extra, rule, masks)
+            found, states = prune_layer(layer, states, extra, rule, gradients, masks)
             experts.append(found)
         bits = np.concatenate([m.ravel() for m in masks])
         with torch.no_grad():

@@ -114,6 +114,10 @@ static void check_report(const json_t *report, const json_t *row, bool seen) {
     assert_true(found > 0);
 }
 
+static bool looks_at_inputs(const char *method) {
+    return strcmp(method, "wanda") == 0 || strcmp(method, "sparsegpt") == 0 || strcmp(method, "gblm") == 0;
+}
+
 static void weights_go_as_the_prototype_has_it(void **state) {
     const expected *e = *state;
     size_t i, j;
@@ -127,7 +131,7 @@ static void weights_go_as_the_prototype_has_it(void **state) {
         weighing p = weigh(e, family_name(one), method);
         if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", what, pare_message());
         check_written(e, &p, row, what);
-        check_report(report, row, strcmp(method, "magnitude") != 0);
+        check_report(report, row, looks_at_inputs(method));
         json_decref(report);
         place_close(&p.at);
     }
@@ -196,6 +200,25 @@ static void unreached_experts_are_named(void **state) {
     }
 }
 
+/* The same, of scores that are gradients alone. */
+static void unreached_experts_have_no_score(void **state) {
+    static const char *const methods[] = {"pruner-zero", "taylor", "taylor-second", "moreau", "gblm-gradient"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        weighing p = weigh(*state, "olmoe normalised, one of four", methods[i]);
+        json_t *report;
+        tiny_write_text(p.at.m.folder, "ids.json", "[[3,7]]");
+        p.options.calibration = (pare_calibration_options){.source = p.at.ids, .samples = 1, .length = 2};
+        if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", methods[i], pare_message());
+        const json_t *some = json_object_get(json_object_get(report, "sparsity"), "without_score");
+        assert_true(json_integer_value(json_object_get(some, "experts")) >= 4);
+        const char *warning = json_string_value(json_array_get(json_object_get(report, "warnings"), 0));
+        assert_non_null(warning);
+        assert_non_null(strstr(warning, "their weights have no gradient and no score"));
+        json_decref(report);
+        place_close(&p.at);
+    }
+}
+
 static void what_stays_outside_is_refused(void **state) {
     static const struct {
         const char *method;
@@ -205,8 +228,7 @@ static void what_stays_outside_is_refused(void **state) {
         {"wanda", {"compare", "global"}, "one threshold for the whole model"},
         {"wanda-owl", {NULL, NULL}, "--allocate owl or search"},
         {"wanda", {"permute", "assign"}, "a permutation of channels"},
-        {"gblm", {NULL, NULL}, "by their gradients"},
-        {"wanda++", {NULL, NULL}, "by their gradients"},
+        {"wanda++", {NULL, NULL}, "the gradient of a block's own output"},
         {"sparsegpt", {"residual_rank", "2"}, "--residual-rank"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -251,7 +273,10 @@ static bool holds_a_layer(const char *folder) {
 static void finished_layers_are_taken_up(void **state) {
     static const struct {
         const char *model, *method;
-    } cases[] = {{"mixtral", "sparsegpt"}, {"granitemoe", "wanda"}, {"qwen2_moe every second layer", "best-sparse"}};
+    } cases[] = {{"mixtral", "sparsegpt"},
+                 {"granitemoe", "wanda"},
+                 {"qwen2_moe every second layer", "best-sparse"},
+                 {"qwen2_moe", "gblm"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weighing p = weigh(*state, cases[i].model, cases[i].method);
         size_t size, other, kept = 0;
@@ -277,8 +302,8 @@ static void finished_layers_are_taken_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_go_as_the_prototype_has_it), cmocka_unit_test(groups_change_nothing),
-        cmocka_unit_test(unreached_experts_are_named),        cmocka_unit_test(finished_layers_are_taken_up),
-        cmocka_unit_test(what_stays_outside_is_refused),
+        cmocka_unit_test(unreached_experts_are_named),        cmocka_unit_test(unreached_experts_have_no_score),
+        cmocka_unit_test(finished_layers_are_taken_up),       cmocka_unit_test(what_stays_outside_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
