@@ -1,6 +1,7 @@
 #include "model/expert_tensors.h"
 #include "checkpoint/mxfp4.h"
 #include "model/family.h"
+#include "model/latent_tensors.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -57,12 +58,17 @@ static size_t roles_of(const pare_config *config) {
     return count;
 }
 
+static size_t experts_of(const pare_config *config) {
+    return pare_has_experts(config) ? pare_expert_tensors(config) : 0;
+}
+
 size_t pare_layer_tensors(const pare_config *config) {
-    return roles_of(config) + (pare_has_experts(config) ? pare_expert_tensors(config) : 0);
+    return roles_of(config) + experts_of(config) + (pare_latent_tensors(config) ? 1 : 0);
 }
 
 size_t pare_layer_tensor(const pare_config *config, uint32_t layer, size_t i) {
     size_t roles = roles_of(config), before = 0;
+    if (i >= roles + experts_of(config)) return pare_tensor_id_query_down(config, layer);
     if (i >= roles) return first_of(config, layer) + i - roles;
     pare_role role = 0;
     while (!pare_has_role(&config->architecture, role) || before++ < i)

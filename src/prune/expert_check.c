@@ -37,6 +37,14 @@ static const refusal of_weights[] = {
     {keeps_residual, "the adapter of --residual-rank", "leave it out"},
 };
 
+static pare_status refuse_weights(const pare_prune_job *job, const refusal *r) {
+    bool experts = pare_has_experts(&job->model->config);
+    return pare_fail(PARE_UNSUPPORTED, "%s: %s %s, and %s does not reach inside %s; %s",
+                     pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name,
+                     experts ? "has experts" : "attends over latents", r->what, experts ? "experts" : "such attention",
+                     r->instead);
+}
+
 static pare_status refuse(const pare_prune_job *job, const refusal *r) {
     return pare_fail(PARE_UNSUPPORTED, "%s: %s has experts, and %s does not reach inside experts; %s",
                      pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name, r->what,
@@ -112,6 +120,14 @@ static pare_status check_shared_inputs(const pare_prune_job *job) {
         pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
 }
 
+static pare_status check_weights(const pare_prune_job *job) {
+    const pare_config *config = &job->model->config;
+    if (!pare_has_experts(config) && !config->latent.keys) return PARE_OK;
+    for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
+        if (of_weights[i].holds(job)) return refuse_weights(job, &of_weights[i]);
+    return PARE_OK;
+}
+
 /* Channels of experts alone. */
 static bool spares_attention(const pare_prune_job *job) {
     return job->asked->recipe.mode == PARE_MODE_BLOCK && job->target.attention.begin >= job->target.attention.end;
@@ -123,13 +139,11 @@ pare_status pare_prune_check_inside(const pare_prune_job *job) {
         PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
     PARE_TRY(check_shared_inputs(job));
     if (leaves_them_whole(recipe)) return PARE_OK;
+    if (pare_recipe_is_element(recipe)) return check_weights(job);
     if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
         PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
     if (fits_readers(job))
         PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
-    if (!pare_recipe_is_element(recipe)) return check_units(job);
-    for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
-        if (of_weights[i].holds(job)) return refuse(job, &of_weights[i]);
-    return PARE_OK;
+    return check_units(job);
 }

@@ -1,5 +1,6 @@
 #include "report/matrices.h"
 #include "model/expert_tensors.h"
+#include "model/layer_matrices.h"
 
 #include <math.h>
 
@@ -76,19 +77,15 @@ static json_t *residual_json(const pare_residual_results *r) {
     return json;
 }
 
-/* Layer by layer: those of roles, and behind them experts', whose ids come behind all others. */
+/* Layer by layer. */
 static json_t *matrices_json(const pare_sparsity_results *r) {
     const pare_config *config = &r->model->config;
-    size_t experts = pare_tensor_id_first_expert(config), each = pare_expert_tensors(config);
     json_t *matrices = json_array();
-    for (uint32_t layer = 0; layer < config->layers; layer++) {
-        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-            size_t id = pare_tensor_id(layer, (pare_role)role);
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (size_t i = 0; i < pare_layer_matrices(config); i++) {
+            size_t id = pare_layer_matrix(config, layer, i);
             if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
         }
-        for (size_t id = experts + layer * each; pare_has_experts(config) && id < experts + (layer + 1) * each; id++)
-            if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
-    }
     return matrices;
 }
 

@@ -7,8 +7,13 @@ an expert: gate and up see the sum over those of x x^T plus 0.01 n_e / n of that
 width of x, n_e / n of that over all; Down sees its own tokens' activations, or, where n_e is below their width, n_e / n of
 its activations of all tokens (n_e at least 1). Routers stay as they are.
 
-For each case and method: tokens that reach each expert, whether its inputs are the layer's, masks of its matrices and of
-attention's (hex, a bit for each weight, 1 = removed, least
+Attention over latents is pruned like any other: what reads a latent sees it as the dense layer has it.
+
+"one by one" is Wanda on attention alone, each input seen behind the matrices before it: what reads the hidden state, latents, what
+puts attention's output out.
+
+For each case and method: tokens that reach each expert, whether its inputs are the layer's, masks of its matrices, of
+attention's and of what makes the latent of queries (hex, a bit for each weight, 1 = removed, least
 significant first, tensor after tensor), and the loss."""
 import json
 import os
@@ -24,9 +29,10 @@ import sparse
 from expert_pruning import activated_of, is_turned
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_weights.json")
-CASES = ("mixtral", "qwen2_moe every second layer", "granitemoe", "olmoe normalised, one of four", "gpt_oss clamped")  # attention without biases, which would be refitted
+CASES = ("mixtral", "qwen2_moe every second layer", "granitemoe", "olmoe normalised, one of four", "gpt_oss clamped",
+         "deepseek_v2", "deepseek_v2 groups, straight queries", "deepseek_v3", "glm4_moe_lite")  # attention without biases, which would be refitted
 SHARE_OF_LAYER = 0.01
-ROLES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+ROLES = (("q_proj", "q_b_proj"), ("k_proj", "kv_a_proj_with_mqa"), ("v_proj", "kv_b_proj"), ("o_proj",))
 SHARED = ("gate_proj", "up_proj", "down_proj")
 
 
@@ -141,10 +147,13 @@ def prune_layer(layer, states, extra, rule, gradients, masks):
     linear, seen = {}, {}
     mlp = getattr(layer, "mlp", None) or layer.block_sparse_moe
     experts = getattr(mlp, "experts", None)
-    modules = {role: layer.get_submodule(role) for role in ROLES}
-    everyones = getattr(mlp, "shared_expert", None) if experts is not None else mlp
+    attention = layer.self_attn
+    modules = {name: getattr(attention, name) for names in ROLES for name in names if getattr(attention, name, None) is not None}
+    everyones = getattr(mlp, "shared_expert", getattr(mlp, "shared_experts", None)) if experts is not None else mlp
     if everyones is not None:
         modules |= {role: everyones.get_submodule(role) for role in SHARED}
+    if getattr(attention, "q_a_proj", None) is not None:
+        modules["q_a_proj"] = attention.q_a_proj
     hooks = [m.register_forward_hook(lambda _, i, o, role=role: linear.__setitem__(role, gram_of(i[0]))) for role, m in modules.items()]
     if experts is not None:
         hooks.append(experts.register_forward_hook(lambda _, i, o: seen.update(x=i[0].detach(), index=i[1])))
@@ -161,6 +170,24 @@ def run(layer, states, extra):
     with families.everything_double(), torch.no_grad():
         out = layer(states, **extra)
     return out[0] if isinstance(out, tuple) else out
+
+
+def one_by_one(layer, states, extra, gradients, masks):
+    """Attention over latents, input by input."""
+    found = {}
+    for names in (("q_proj", "q_a_proj", "kv_a_proj_with_mqa"), ("q_b_proj", "kv_b_proj"), ("o_proj",)):
+        modules = {name: getattr(layer.self_attn, name) for name in names if getattr(layer.self_attn, name, None) is not None}
+        linear = {}
+        hooks = [m.register_forward_hook(lambda _, i, o, name=name: linear.__setitem__(name, gram_of(i[0]))) for name, m in modules.items()]
+        run(layer, states, extra)
+        for hook in hooks:
+            hook.remove()
+        for name, m in modules.items():
+            one = []
+            put(m.weight, by_row, linear[name], gradients[id(m.weight)], one)
+            found[name] = one[0]
+    masks += [found[name] for names in (*ROLES, ("q_a_proj",)) for name in names if name in found]
+    return [], run(layer, states, extra)
 
 
 def first_inputs(model):
@@ -181,14 +208,15 @@ def first_inputs(model):
 
 def case(name):
     rows = []
-    for method, rule in RULES.items():
+    latent = name.startswith(("deepseek", "glm4_moe_lite"))
+    for method, rule in (*RULES.items(), *([("one by one", None)] if latent else [])):
         with tempfile.TemporaryDirectory() as folder:
             _, _, model = families.build(name, folder)
         gradients = gradients_of(model)
         states, extras = first_inputs(model)
         masks, experts = [], []
         for layer, extra in zip(model.model.layers, extras):
-            found, states = prune_layer(layer, states, extra, rule, gradients, masks)
+            found, states = prune_layer(layer, states, extra, rule, gradients, masks) if rule else one_by_one(layer, states, extra, gradients, masks)
             experts.append(found)
         bits = np.concatenate([m.ravel() for m in masks])
         with torch.no_grad():
