@@ -1,13 +1,10 @@
 #include "layerwise/latents.h"
-#include "model/block_latent.h"
-#include "model/block_linear.h"
+#include "model/block.h"
 #include "model/config_latent.h"
 #include "model/latent_tensors.h"
 #include "support/memory.h"
 
 #include <stdio.h>
-
-static const pare_role roles[PARE_LATENT_INPUTS] = {PARE_ROLE_Q, PARE_ROLE_V};
 
 const char *pare_latent_input_name(uint32_t layer, pare_latent_input input, char *name, size_t size) {
     static const char *const of[] = {"queries", "keys and values"};
@@ -19,11 +16,11 @@ static const pare_config *config_of(const pare_layerwise_request *r) {
     return &r->source->model->config;
 }
 
-/* Rank of a latent that the layer has and something pruned reads; else 0. */
-static int64_t width_of(const pare_layerwise_request *r, uint32_t layer, pare_latent_input input) {
+int64_t pare_layerwise_latent_width(const pare_layerwise_request *r, uint32_t layer, pare_latent_input input) {
     const pare_config *config = config_of(r);
-    if (!pare_reads_latent(config, roles[input]) || !r->pruned) return 0;
-    if (!r->pruned[pare_tensor_id(layer, roles[input])]) return 0;
+    pare_role role = pare_latent_role(input);
+    if (!pare_reads_latent(config, role) || !r->pruned) return 0;
+    if (!r->pruned[pare_tensor_id(layer, role)]) return 0;
     return input == PARE_LATENT_QUERIES ? config->latent.queries : config->latent.keys;
 }
 
@@ -33,14 +30,15 @@ bool pare_layerwise_prunes_query_down(const pare_layerwise_request *r, uint32_t 
 }
 
 bool pare_layerwise_prunes_latents(const pare_layerwise_request *r, uint32_t layer) {
-    return width_of(r, layer, PARE_LATENT_QUERIES) || width_of(r, layer, PARE_LATENT_KEYS) ||
-           pare_layerwise_prunes_query_down(r, layer);
+    return pare_layerwise_latent_width(r, layer, PARE_LATENT_QUERIES) ||
+           pare_layerwise_latent_width(r, layer, PARE_LATENT_KEYS) || pare_layerwise_prunes_query_down(r, layer);
 }
 
 static int64_t widest_of(const pare_layerwise_request *r, pare_latent_input input) {
     int64_t widest = 0;
     for (uint32_t layer = 0; layer < config_of(r)->layers; layer++)
-        widest = width_of(r, layer, input) > widest ? width_of(r, layer, input) : widest;
+        widest = pare_layerwise_latent_width(r, layer, input) > widest ? pare_layerwise_latent_width(r, layer, input)
+                                                                       : widest;
     return widest;
 }
 
@@ -106,47 +104,4 @@ pare_status pare_layerwise_query_down_see(pare_layerwise *l, const pare_inputs *
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
     const void *weight = pare_source_operand(block->source, id, block->activations->latent.query_down);
     return pare_output_norms_add(l->backend, inputs, weight, block->config->latent.queries, l->latents->down_outputs);
-}
-
-static pare_status see(pare_layerwise *l, pare_latent_input input, int64_t tokens) {
-    const pare_latent_room *room = &l->block.activations->latent;
-    pare_input_statistics *to = &l->latents->inputs[input];
-    const pare_inputs inputs = {.x = input == PARE_LATENT_QUERIES ? room->queries.normed : room->keys.normed,
-                                .tokens = tokens,
-                                .width = width_of(&l->asked, l->block.layer, input)};
-    pare_role role = roles[input];
-    if (!inputs.width) return PARE_OK;
-    if (to->moments.width) PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->asked.length, &to->moments));
-    if (to->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !to->seen, to->gram));
-    to->seen = true;
-    if (!l->outputs[role]) return PARE_OK;
-    int64_t rows = pare_linear_of(&l->block, role).out;
-    return pare_output_norms_add(l->backend, &inputs, l->block.weights.matrix[role], rows, l->outputs[role]);
-}
-
-static pare_status see_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
-    (void)context;
-    PARE_TRY(pare_layerwise_reach(l, PARE_STAGE_ATTENTION, first, tokens));
-    PARE_TRY(pare_latent_project(&l->block));
-    for (int input = 0; input < PARE_LATENT_INPUTS; input++)
-        PARE_TRY(see(l, (pare_latent_input)input, tokens));
-    return PARE_OK;
-}
-
-static pare_status begin(pare_layerwise *l, pare_latent_input input, const pare_element_needs *needs) {
-    int64_t width = width_of(&l->asked, l->block.layer, input);
-    pare_input_statistics *to = &l->latents->inputs[input];
-    pare_role role = roles[input];
-    if (!width) return PARE_OK;
-    if (needs->norms) PARE_TRY(pare_input_moments_new(width, needs->variance, &to->moments));
-    if (needs->gram) to->gram = l->latents->gram_room[input];
-    size_t rows = (size_t)pare_linear_of(&l->block, role).out;
-    if (needs->outputs) PARE_TRY(pare_alloc(&l->outputs[role], rows, sizeof(double), "output norms"));
-    return pare_layerwise_sum_latent(l, input);
-}
-
-pare_status pare_layerwise_latents_watch(pare_layerwise *l, const pare_element_needs *needs) {
-    for (int input = 0; input < PARE_LATENT_INPUTS; input++)
-        PARE_TRY(begin(l, (pare_latent_input)input, needs));
-    return pare_layerwise_batches(l, see_batch, NULL);
 }

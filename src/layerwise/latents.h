@@ -14,6 +14,10 @@ static inline pare_latent_input pare_latent_input_of(pare_role role) {
     return role == PARE_ROLE_Q ? PARE_LATENT_QUERIES : PARE_LATENT_KEYS;
 }
 
+static inline pare_role pare_latent_role(pare_latent_input input) {
+    return input == PARE_LATENT_QUERIES ? PARE_ROLE_Q : PARE_ROLE_V;
+}
+
 struct pare_layer_latents {
     pare_input_statistics inputs[PARE_LATENT_INPUTS];
     float *gram_room[PARE_LATENT_INPUTS];
@@ -24,6 +28,9 @@ struct pare_layer_latents {
 bool pare_layerwise_prunes_latents(const pare_layerwise_request *request, uint32_t layer);
 /* Of the latter alone. */
 bool pare_layerwise_prunes_query_down(const pare_layerwise_request *request, uint32_t layer);
+
+/* Its rank, where the layer has one and something pruned reads it; else 0. */
+int64_t pare_layerwise_latent_width(const pare_layerwise_request *request, uint32_t layer, pare_latent_input input);
 
 /* 0, and nothing, where no layer does. */
 uint64_t pare_layerwise_latents_bytes(const pare_layerwise_request *request);

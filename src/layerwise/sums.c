@@ -35,7 +35,7 @@ static pare_status sum_outputs(pare_layerwise *l) {
 pare_status pare_layerwise_sum_latent(pare_layerwise *l, pare_latent_input input) {
     pare_input_statistics *of = &l->latents->inputs[input];
     const pare_latent *latent = &l->model->config.latent;
-    pare_role role = input == PARE_LATENT_QUERIES ? PARE_ROLE_Q : PARE_ROLE_V;
+    pare_role role = pare_latent_role(input);
     int64_t width = input == PARE_LATENT_QUERIES ? latent->queries : latent->keys;
     PARE_TRY(pare_input_moments_sum(&of->moments, NULL, NULL, &l->sums));
     if (of->gram) PARE_TRY(sum_single(l, of->gram, width * width, &of->seen, NULL));
