@@ -132,6 +132,18 @@ static void place_viewed(const pare_expert_share *share, uint64_t begin, pare_ex
     out->tensor.view = &out->view;
 }
 
+/* The same of a file that has outputs before inputs, whatever the order of the family's: each part is a run of it, or
+ * of one of its halves. */
+static void place_straight(uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
+    const pare_tensor *halves = out->whole->view->halves, *from = halves ? &halves[part == PARE_EXPERT_UP] : out->whole;
+    out->view = pare_view_of_rows((int64_t)out->tensor.shape[1]);
+    out->view.type = from->view ? from->view->type : NULL;
+    out->view.first = (int64_t)(expert * out->tensor.count);
+    out->tensor.data = from->data;
+    out->tensor.file = from->file;
+    out->tensor.view = &out->view;
+}
+
 static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
                      pare_expert_slice *out) {
     const pare_view *view = out->whole->view;
@@ -145,7 +157,10 @@ static void slice_of(const pare_config *config, uint32_t expert, pare_expert_par
     out->tensor = *out->whole;
     out->tensor.rank = bias ? 1 : 2;
     pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
-    place(&share, expert * share.elements, out);
+    if (view && !packed && config->family->experts.turned && !bias)
+        place_straight(expert, part, out);
+    else
+        place(&share, expert * share.elements, out);
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }
