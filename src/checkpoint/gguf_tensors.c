@@ -25,6 +25,23 @@ static pare_status check_type(const pare_gguf *file, const pare_gguf_tensor *sto
                      file->mapping.path, stored->name, stored->type->name);
 }
 
+/* Rows of a matrix of so many, that lie as its columns. */
+static pare_view turned_view(uint64_t rows, uint64_t columns, const pare_ggml_type *type) {
+    return (pare_view){.block = (int64_t)rows,
+                       .block_step = (int64_t)(rows * columns),
+                       .row_step = 1,
+                       .column_step = (int64_t)rows,
+                       .type = type->plain ? NULL : type};
+}
+
+static pare_status turn(const pare_gguf_tensor *stored, pare_view *view, pare_tensor *tensor) {
+    tensor->shape[1] = stored->shape[2];
+    tensor->shape[2] = stored->shape[1];
+    *view = turned_view(stored->shape[2], stored->shape[1], stored->type);
+    tensor->view = view;
+    return PARE_OK;
+}
+
 /* tensor->view: NULL where the stored numbers are the tensor's own, in its order. */
 static pare_status describe(const listing *l, const pare_gguf_tensor *stored, const pare_gguf_meaning *meaning,
                             pare_view *view, pare_tensor *tensor) {
@@ -42,6 +59,7 @@ static pare_status describe(const listing *l, const pare_gguf_tensor *stored, co
         tensor->shape[1] = stored->shape[0];
         columns = (int64_t)stored->shape[0];
     }
+    if (meaning->turned) return turn(stored, view, tensor);
     if (meaning->head) PARE_TRY(check_heads(l->from.file, stored, meaning->head));
     *view = meaning->head ? pare_view_of_pairs(columns, meaning->head) : pare_view_of_rows(columns);
     view->type = stored->type->plain ? NULL : stored->type;
@@ -75,13 +93,21 @@ static void describe_half(const pare_gguf_tensor *stored, size_t file, uint64_t 
                           .file = file,
                           .view = view};
     *view = pare_view_of_rows((int64_t)columns);
-    if (turned)
-        *view = (pare_view){.block = (int64_t)block,
-                            .block_step = (int64_t)(block * columns),
-                            .row_step = 1,
-                            .column_step = (int64_t)block};
     view->type = stored->type->plain ? NULL : stored->type;
+    if (turned) *view = turned_view(block, columns, stored->type);
     if (stored->type->plain && !turned) half->view = NULL;
+}
+
+/* Whose columns take turns. */
+static pare_status join_columns(listing *l, const pare_gguf_tensor *stored, const pare_gguf_halves *halves,
+                                pare_gguf_pair *pair) {
+    uint64_t rows = halves->shape[1], more = halves->shape[2] - halves->split;
+    describe_half(stored, l->from.index, halves->split, rows, true, &pair->halves[0], &pair->views[0]);
+    describe_half(halves->other, halves->file, more, rows, true, &pair->halves[1], &pair->views[1]);
+    if (stored->type == halves->other->type) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s is of type %s and %s of %s; pare reads them where both are alike",
+                     l->from.file->mapping.path, stored->name, stored->type->name, halves->other->name,
+                     halves->other->type->name);
 }
 
 /* Shapes are the caller's to check. */
@@ -91,8 +117,12 @@ static pare_status join(listing *l, const pare_gguf_tensor *stored, const pare_g
     uint64_t columns = halves->shape[halves->rank - 1];
     PARE_TRY(check_type(l->from.file, stored));
     PARE_TRY(check_type(l->from.file, halves->other));
-    describe_half(stored, l->from.index, columns, halves->split, halves->turned, &pair->halves[0], &pair->views[0]);
-    describe_half(halves->other, halves->file, columns, 0, false, &pair->halves[1], &pair->views[1]);
+    if (halves->by_columns) {
+        PARE_TRY(join_columns(l, stored, halves, pair));
+    } else {
+        describe_half(stored, l->from.index, columns, halves->split, halves->turned, &pair->halves[0], &pair->views[0]);
+        describe_half(halves->other, halves->file, columns, 0, false, &pair->halves[1], &pair->views[1]);
+    }
     bool alike = pair->halves[0].dtype == pair->halves[1].dtype;
     *tensor = pair->halves[0];
     tensor->dtype = alike ? pair->halves[0].dtype : PARE_DTYPE_F32;
@@ -100,8 +130,11 @@ static pare_status join(listing *l, const pare_gguf_tensor *stored, const pare_g
     memcpy(tensor->shape, halves->shape, sizeof tensor->shape);
     tensor->count = stored->count + halves->other->count;
     tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
-    *view = (pare_view){
-        .block = (int64_t)halves->block, .column_step = 1, .halves = pair->halves, .split = (int64_t)halves->split};
+    *view = (pare_view){.block = (int64_t)halves->block,
+                        .column_step = 1,
+                        .halves = pair->halves,
+                        .split = (int64_t)halves->split,
+                        .by_columns = halves->by_columns};
     tensor->view = view;
     return PARE_OK;
 }

@@ -12,8 +12,9 @@ typedef struct pare_gguf_halves {
     const pare_gguf_tensor *other; /* the second; NULL: it is stored as one */
     size_t file;                   /* that the second lies in */
     uint64_t block, split;
-    bool turned; /* the first is stored with rows and columns of each block exchanged */
-    int rank;    /* of the whole */
+    bool turned;     /* the first is stored with rows and columns of each block exchanged */
+    bool by_columns; /* both are, and it is the columns that they take turns in (view.h) */
+    int rank;        /* of the whole */
     uint64_t shape[PARE_GGUF_MAX_RANK];
 } pare_gguf_halves;
 
@@ -23,8 +24,9 @@ typedef struct pare_gguf_meaning {
     uint32_t head; /* rows of a head that are stored in pairs, one of its first half, one of its second; 0: not so */
     float shift;   /* added to every number */
     uint64_t
-        pieces; /* equal ones along the outermost of its three axes, each a tensor of its own; 0: it is one tensor */
-    bool row;   /* a vector that the model has as a matrix of one row */
+        pieces;  /* equal ones along the outermost of its three axes, each a tensor of its own; 0: it is one tensor */
+    bool row;    /* a vector that the model has as a matrix of one row */
+    bool turned; /* of three axes, the two inner ones of which are exchanged */
     pare_gguf_halves halves;
 } pare_gguf_meaning;
 

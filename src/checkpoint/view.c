@@ -137,11 +137,25 @@ static void gather_half(const pare_tensor *tensor, int64_t row, int64_t column, 
             out);
 }
 
+/* The same of a row that both halves have a part of. */
+static void gather_columns(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
+    const pare_view *view = tensor->view;
+    int64_t length = row_length(tensor), left = view->split - column,
+            first = left < 0       ? 0
+                    : left < count ? left
+                                   : count;
+    int64_t behind = column + first - view->split, more = length - view->split;
+    if (first) take_as(&view->halves[0], (uint64_t)(row * view->split + column), (uint64_t)first, tensor->dtype, out);
+    if (first < count)
+        take_as(&view->halves[1], (uint64_t)(row * more + behind), (uint64_t)(count - first), tensor->dtype,
+                out + (size_t)first * pare_dtype_size(tensor->dtype));
+}
+
 /* Elements [column, column + count) of a row, which may be divided among shards. */
 static void gather_row(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
     const pare_view *view = tensor->view;
     if (view->halves) {
-        gather_half(tensor, row, column, count, out);
+        (view->by_columns ? gather_columns : gather_half)(tensor, row, column, count, out);
         return;
     }
     if (!view->shards) {

@@ -14,7 +14,8 @@
  * by_columns, by columns; then all of the above holds of each of them.
  *
  * With `halves`, the rows of two tensors take turns: of every `block` rows the first `split` are the first one's and
- * the others the second one's, each in its own order, and of these the tensor has those from number `skipped` on. */
+ * the others the second one's, each in its own order, and of these the tensor has those from number `skipped` on; or,
+ * by_columns, of every row the first `split` elements are the first one's row, and the others the second one's. */
 struct pare_view {
     int64_t first, block, block_step, row_step, column_step;
     int64_t part, part_step;
@@ -24,7 +25,8 @@ struct pare_view {
     const void *const *shards; /* [shard_count]: their data, in files 0, 1, 2, ...; NULL: one, at the tensor's own */
     int shard_count;
     bool by_columns;
-    const pare_tensor *halves; /* [2], whose rows are as long, of any dtypes; NULL: it is none of two */
+    const pare_tensor
+        *halves; /* [2], whose rows are as long (but by columns), of any dtypes; NULL: it is none of two */
     int64_t split, skipped;
 };
 

@@ -85,11 +85,12 @@ static pare_status see(pare_weight_walk *w, const pare_dense_statistics *s, uint
     return pare_cost_histogram_add(histogram, w->scores, rows * columns);
 }
 
-/* Experts' matrices keep the share that was asked for. */
+/* Experts' matrices, and those of latents that are no layer's input, keep the share that was asked for. */
 static bool is_weighed(const pare_weight_walk *w, size_t id) {
     uint32_t layer;
     pare_role role;
-    return w->job->pruned[id] && pare_tensor_id_split(w->l.model, id, &layer, &role);
+    return w->job->pruned[id] && pare_tensor_id_split(w->l.model, id, &layer, &role) &&
+           !pare_reads_latent(&w->l.model->config, role);
 }
 
 static pare_status allocate(pare_weight_walk *w, const costs *c) {

@@ -1,9 +1,12 @@
 /* How much a walk holds, and getting it. */
 #include "layerwise/experts.h"
+#include "layerwise/latents.h"
 #include "repair/held_out.h"
 #include "support/memory.h"
 #include "support/order.h"
 #include "support/peer.h"
+
+#include <string.h>
 
 /* Tokens in a micro-batch unless memory allows fewer: enough for products to run at full speed. */
 enum { TOKENS_AT_ONCE = 2048 };
@@ -18,6 +21,7 @@ static bool reads(const pare_layerwise_request *r, uint32_t layer, pare_input_ki
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (pare_input_of((pare_role)role) == kind && (!r->pruned || r->pruned[pare_tensor_id(layer, (pare_role)role)]))
             return true;
+    if (kind == PARE_INPUT_QKV && pare_layerwise_prunes_query_down(r, layer)) return true;
     return kind == PARE_INPUT_GATE_UP && pare_layerwise_prunes_experts(r, layer);
 }
 
@@ -96,11 +100,20 @@ static uint64_t output_norms_bytes(const pare_layerwise_request *r, int64_t toke
     return r->needs.outputs ? pare_output_norms_bytes(tokens, most) : 0;
 }
 
+/* Tensors that are no roles', and change in the walk. */
+static bool changes_others(const pare_layerwise_request *r) {
+    return pare_layerwise_expert_bytes(r) > 0 || pare_layerwise_latents_bytes(r) > 0;
+}
+
+static uint64_t others_bytes(const pare_layerwise_request *r) {
+    return changes_others(r) ? r->source->model->tensor_count * sizeof(pare_replacement) : 0;
+}
+
 static uint64_t batch_bytes(const pare_layerwise_request *r, int64_t micro) {
     uint64_t tokens = (uint64_t)(micro * r->length), states = tokens * r->source->model->config.hidden;
     uint64_t rooms = r->states == PARE_DTYPE_F32 ? 0 : streams_of(r);
     uint64_t total = pare_walk_bytes(r->source, r->length, micro) + output_norms_bytes(r, micro * r->length) +
-                     pare_layerwise_experts_bytes(r, micro);
+                     pare_layerwise_experts_bytes(r, micro) + others_bytes(r);
     if (r->two) total += states * (sizeof(float) + pare_operand_size(r->source->backend));
     return total + rooms * states * sizeof(float);
 }
@@ -165,6 +178,7 @@ pare_status pare_layerwise_plan(const pare_layerwise_request *r, pare_layerwise_
     pare_shards shards = pare_shards_alone(r->sequences, r->length);
     if (!r->idle) out->hidden = hidden_bytes(r);
     if (!r->idle) out->statistics += statistics_bytes(r) + target_bytes(r) + pare_layerwise_expert_bytes(r);
+    if (!r->idle) out->statistics += pare_layerwise_latents_bytes(r);
     if (!r->idle) out->statistics += pare_shard_sums_bytes(&shards, summed_bytes(r));
     for (int file = 0; file <= (r->scratch != NULL); file++) {
         out->scratch = file ? out->hidden + out->repaired : 0;
@@ -221,11 +235,24 @@ static pare_status new_channels(pare_layerwise *l) {
     return pare_alloc_uninitialized(&l->channels, 3 * (size_t)l->hidden, sizeof(float), "hidden channels");
 }
 
+static pare_status new_others(pare_layerwise *l) {
+    const pare_source *source = l->asked.source;
+    size_t count = l->model->tensor_count;
+    if (!changes_others(&l->asked)) return PARE_OK;
+    PARE_TRY(pare_alloc(&l->replacement, count, sizeof *l->replacement, "changed tensors"));
+    if (source->replacement) memcpy(l->replacement, source->replacement, count * sizeof *l->replacement);
+    l->others = *source;
+    l->others.replacement = l->replacement;
+    return PARE_OK;
+}
+
 static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan) {
     const char *scratch = plan->scratch ? l->asked.scratch : NULL;
     PARE_TRY(pare_repaired_new(l->model, plan->repaired, scratch, l->repaired));
     if (l->asked.idle) return PARE_OK;
+    PARE_TRY(new_others(l));
     PARE_TRY(pare_layerwise_experts_new(l, plan->experts));
+    PARE_TRY(pare_layerwise_latents_new(l));
     PARE_TRY(new_states(l, scratch, &l->pruned));
     PARE_TRY(pare_walk_new(l->asked.source, l->asked.length, l->micro_batch, &l->walk));
     PARE_TRY(new_target(l, scratch));
@@ -275,6 +302,8 @@ void pare_layerwise_free(pare_layerwise *l) {
         pare_free(all[i]);
     pare_layerwise_intercept_free(l);
     pare_layerwise_experts_free(l);
+    pare_layerwise_latents_free(l);
+    pare_free(l->replacement);
     pare_shard_sums_free(&l->sums);
     free_states(&l->pruned);
     free_states(&l->dense);

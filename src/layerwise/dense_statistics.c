@@ -114,7 +114,7 @@ pare_status pare_dense_statistics_visit(pare_weight_walk *w, pare_dense_statisti
         pare_status status = PARE_OK;
         exchange(w, s, layer);
         for (int role = 0; role < PARE_MATRIX_ROLES && status == PARE_OK; role++)
-            if (w->job->pruned[pare_tensor_id(layer, (pare_role)role)])
+            if (pare_weights_prunes(w, layer, (pare_role)role, PARE_ALL_INPUTS))
                 status = visit(w, s, layer, (pare_role)role, context);
         exchange(w, s, layer);
         PARE_TRY(status);

@@ -11,10 +11,6 @@ const char *pare_expert_input_name(uint32_t layer, uint32_t expert, pare_expert_
     return name;
 }
 
-void pare_layerwise_experts_enter(pare_layerwise *l) {
-    if (l->experts) l->block.source = &l->experts->source;
-}
-
 pare_status pare_layerwise_experts_count(pare_layerwise *l) {
     const pare_routing *r = &l->block.activations->experts.routing;
     if (!l->experts || !pare_block_has_experts(&l->block)) return PARE_OK;
@@ -24,18 +20,8 @@ pare_status pare_layerwise_experts_count(pare_layerwise *l) {
     return PARE_OK;
 }
 
-void pare_layerwise_install_expert(pare_layerwise *l, size_t id, float *values, void *stored) {
-    const pare_tensor *tensor = l->model->tensors[id];
-    int64_t rows, columns;
-    pare_tensor_matrix(tensor, &rows, &columns);
-    pare_from_float(stored, tensor->dtype, values, (size_t)tensor->count);
-    pare_to_float(values, stored, tensor->dtype, (size_t)tensor->count);
-    if (l->experts)
-        l->experts->replacement[id] = (pare_replacement){.matrix = stored, .row_count = rows, .column_count = columns};
-}
-
 void pare_layerwise_install_narrow(pare_layerwise *l, size_t id, const pare_index_list *channels, const void *stored) {
-    l->experts->replacement[id] = (pare_replacement){
+    l->replacement[id] = (pare_replacement){
         .matrix = stored, .columns = channels->index, .row_count = l->hidden, .column_count = channels->count};
 }
 

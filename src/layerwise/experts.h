@@ -40,12 +40,10 @@ typedef struct pare_expert_statistics {
 } pare_expert_statistics;
 
 struct pare_layer_experts {
-    pare_source source;            /* the walk's, with what has become of experts */
-    pare_replacement *replacement; /* [tensor_count] */
-    int64_t *tokens;               /* [experts] that reach each in the layer in hand */
-    int32_t *everyone;             /* [micro-batch tokens] places of which each is of another token, ascending */
-    uint32_t together;             /* experts of a group, at most */
-    pare_expert_statistics *of;    /* [together] */
+    int64_t *tokens;            /* [experts] that reach each in the layer in hand */
+    int32_t *everyone;          /* [micro-batch tokens] places of which each is of another token, ascending */
+    uint32_t together;          /* experts of a group, at most */
+    pare_expert_statistics *of; /* [together] */
 };
 
 /* True if weights of some expert of the layer go. */
@@ -59,8 +57,6 @@ uint64_t pare_layerwise_expert_bytes(const pare_layerwise_request *request);
 pare_status pare_layerwise_experts_new(pare_layerwise *l, uint32_t together);
 void pare_layerwise_experts_free(pare_layerwise *l);
 
-/* Of the layer in hand: its experts are the dense model's until they are installed. */
-void pare_layerwise_experts_enter(pare_layerwise *l);
 /* Tokens of the micro-batch in hand, whose router's inputs are there, are counted. */
 pare_status pare_layerwise_experts_count(pare_layerwise *l);
 
@@ -72,8 +68,6 @@ void pare_layerwise_experts_forget(pare_layerwise *l);
 /* What one of them is shown, into l->sums (sums.c). */
 pare_status pare_layerwise_sum_expert(pare_layerwise *l, pare_expert_statistics *s);
 
-/* values, as an expert's part: rounded to the tensor's own type into `stored`, which must stay, and back. */
-void pare_layerwise_install_expert(pare_layerwise *l, size_t id, float *values, void *stored);
 /* The same of a Down [d, channels] of an expert that keeps these channels alone. Both lists must stay. */
 void pare_layerwise_install_narrow(pare_layerwise *l, size_t id, const pare_index_list *channels, const void *stored);
 

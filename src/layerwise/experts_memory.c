@@ -4,8 +4,6 @@
 #include "model/expert_tensors.h"
 #include "support/memory.h"
 
-#include <string.h>
-
 bool pare_layerwise_prunes_experts(const pare_layerwise_request *r, uint32_t layer) {
     const pare_config *config = &r->source->model->config;
     if (!r->pruned) return r->expert_inputs && config->widths[layer].experts;
@@ -29,8 +27,7 @@ uint64_t pare_layerwise_experts_bytes(const pare_layerwise_request *r, int64_t m
     const pare_model *model = r->source->model;
     uint64_t tokens = (uint64_t)(micro_batch * r->length);
     if (!prunes_any(r)) return 0;
-    return model->tensor_count * sizeof(pare_replacement) + model->config.experts.count * sizeof(int64_t) +
-           tokens * sizeof(int32_t);
+    return model->config.experts.count * sizeof(int64_t) + tokens * sizeof(int32_t);
 }
 
 uint64_t pare_layerwise_expert_bytes(const pare_layerwise_request *r) {
@@ -45,13 +42,8 @@ uint64_t pare_layerwise_expert_bytes(const pare_layerwise_request *r) {
 }
 
 static pare_status allocate(pare_layerwise *l, uint32_t together, struct pare_layer_experts *out) {
-    const pare_source *source = l->asked.source;
-    size_t count = l->model->tensor_count, d = (size_t)l->hidden, f = l->model->config.experts.width;
+    size_t d = (size_t)l->hidden, f = l->model->config.experts.width;
     size_t tokens = (size_t)(l->micro_batch * l->asked.length);
-    PARE_TRY(pare_alloc(&out->replacement, count, sizeof *out->replacement, "experts"));
-    if (source->replacement) memcpy(out->replacement, source->replacement, count * sizeof *out->replacement);
-    out->source = *source;
-    out->source.replacement = out->replacement;
     PARE_TRY(pare_alloc(&out->tokens, l->model->config.experts.count, sizeof *out->tokens, "experts"));
     PARE_TRY(pare_alloc_uninitialized(&out->everyone, tokens, sizeof *out->everyone, "experts"));
     for (size_t t = 0; t < tokens; t++)
@@ -80,7 +72,7 @@ void pare_layerwise_experts_free(pare_layerwise *l) {
     for (uint32_t i = 0; e->of && i < e->together; i++)
         for (int input = 0; input < PARE_EXPERT_INPUTS; input++)
             pare_free(e->of[i].gram_room[input]);
-    void *all[] = {e->replacement, e->tokens, e->everyone, e->of, e};
+    void *all[] = {e->tokens, e->everyone, e->of, e};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     l->experts = NULL;

@@ -13,6 +13,7 @@
  *   last_norm.c   the final norm and the head, behind the last layer
  *   budget.c      how much of it fits into memory
  *   experts.c     what experts are shown of the tokens that reach them (experts.h)
+ *   latents.c     what latents show that attention goes over (latents.h)
  *
  * A stage is a half of a layer, attention or FFN: matrices that read the hidden state, and one that adds to it. */
 #ifndef PARE_LAYERWISE_LAYERWISE_H
@@ -157,6 +158,9 @@ typedef struct pare_layerwise {
     bool halved;                   /* they hold something */
     pare_intercept intercept;
     struct pare_layer_experts *experts; /* where some of their weights go (experts.h); or NULL */
+    struct pare_layer_latents *latents; /* likewise (latents.h) */
+    pare_source others;                 /* the walk's source, with what has become of tensors that are no roles */
+    pare_replacement *replacement;      /* [tensor_count] of it; NULL: these stay */
     uint64_t done, total, layer_steps;  /* for progress; layer_steps: of a layer at most */
 } pare_layerwise;
 
@@ -229,8 +233,10 @@ pare_status pare_layer_leave(const pare_layerwise *l, pare_layer_states *side, c
 /* A micro-batch of the pruned stream, from where it stands to the inputs of a stage's readers. */
 pare_status pare_layerwise_reach(pare_layerwise *l, pare_stage stage, int64_t first, int64_t tokens);
 
-/* values, as the block's matrix: rounded to the tensor's own type into `stored`, and back. */
+/* values, as the block's matrix: rounded to the tensor's own type into `stored`, and back; and as a tensor that is no
+ * role's, where `stored` must stay. */
 void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, float *values, void *stored);
+void pare_layerwise_install_other(pare_layerwise *l, size_t id, float *values, void *stored);
 
 /* ---- walk_file.c ---- */
 

@@ -73,10 +73,10 @@ static pare_status keep(pare_matrix_job *m) {
     void *out;
     memcpy(w->scores, w->weights, count * sizeof *w->scores);
     PARE_TRY(pare_repaired_add(w->l.repaired, w->l.model, m->place.id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
-    if (m->place.expert < 0)
-        pare_layerwise_install(&w->l, m->place.layer, m->place.role, w->weights, out);
+    if (m->place.other)
+        pare_layerwise_install_other(&w->l, m->place.id, w->weights, out);
     else
-        pare_layerwise_install_expert(&w->l, m->place.id, w->weights, out);
+        pare_layerwise_install(&w->l, m->place.layer, m->place.role, w->weights, out);
     for (size_t i = 0; i < count; i++) {
         m->result->zeros += w->weights[i] == 0.0f;
         if (!isfinite(w->weights[i]))
@@ -109,8 +109,7 @@ static pare_status prune_by_solver(pare_matrix_job *m) {
 
 /* True if its bias is refitted with it: Gram matrix and errors are then around the means. */
 static bool has_intercept(const pare_matrix_job *m) {
-    return m->place.expert < 0 &&
-           pare_layerwise_intercepts(&m->w->l.asked, m->place.layer, pare_input_of(m->place.role));
+    return !m->place.other && pare_layerwise_intercepts(&m->w->l.asked, m->place.layer, pare_input_of(m->place.role));
 }
 
 static pare_status keep_bias(pare_matrix_job *m) {
@@ -120,13 +119,13 @@ static pare_status keep_bias(pare_matrix_job *m) {
     return pare_layerwise_keep_bias(&m->w->l, m->place.role, &all);
 }
 
-/* w->dense <- what the matrix is to come close to, which may have a share of the dense model: of an expert's Down,
- * whose output is one of several that are added up, it has none. */
+/* w->dense <- what the matrix is to come close to, which may have a share of the dense model: what reads a latent has
+ * none, nor an expert's Down, whose output is one of several that are added up. */
 static pare_status set_target(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_input_kind kind = pare_input_of(m->place.role);
     bool reads = pare_stage_reads(kind);
-    if (!pare_layerwise_has_target(&w->l, kind) || (!reads && m->place.expert >= 0)) return PARE_OK;
+    if (!pare_layerwise_has_target(&w->l, kind) || (!reads && m->place.expert >= 0) || m->place.latent) return PARE_OK;
     if (!reads) return pare_layerwise_correct(&w->l, m->place.layer, kind, w->dense);
     pare_layerwise_apply_map(&w->l, w->dense, m->rows, w->scores);
     memcpy(w->dense, w->scores, (size_t)(m->rows * m->columns) * sizeof *w->dense);
@@ -155,7 +154,7 @@ static pare_status prune_at_level(const pare_matrix_job *m, uint32_t i) {
 static pare_status run(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_source_rows(w->job->source, m->place.id, 0, m->rows, w->dense);
-    if (m->place.expert < 0) pare_weights_take_optimised(w, m->place.role, m->rows * m->columns, w->dense);
+    if (!m->place.other) pare_weights_take_optimised(w, m->place.role, m->rows * m->columns, w->dense);
     if (has_intercept(m)) pare_layerwise_expect(&w->l, m->place.role, w->dense);
     PARE_TRY(set_target(m));
     for (uint32_t i = 0; w->job->levels && i < w->job->levels->count; i++)

@@ -37,7 +37,7 @@ static pare_status copy_inverse(pare_weight_walk *w, const pare_matrix_place *pl
 }
 
 static const float *gradient_of(const pare_weight_walk *w, const pare_matrix_place *place) {
-    if (place->expert < 0 && w->regional[place->role]) return w->regional[place->role];
+    if (!place->other && w->regional[place->role]) return w->regional[place->role];
     return w->job->gradient ? w->job->gradient[place->id] : NULL;
 }
 

@@ -1,4 +1,6 @@
 #include "layerwise/experts.h"
+#include "layerwise/latents.h"
+#include "model/config_latent.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -9,6 +11,7 @@ bool pare_layerwise_concerns(const pare_layerwise *l, uint32_t layer, unsigned k
         if (kinds >> pare_input_of((pare_role)role) & 1 &&
             (!l->asked.pruned || l->asked.pruned[pare_tensor_id(layer, (pare_role)role)]))
             return true;
+    if (kinds >> PARE_INPUT_QKV & 1 && pare_layerwise_prunes_query_down(&l->asked, layer)) return true;
     return kinds >> PARE_INPUT_GATE_UP & 1 && pare_layerwise_prunes_experts(&l->asked, layer);
 }
 
@@ -19,7 +22,8 @@ static bool wants(void *context, uint32_t layer, pare_input_kind kind) {
 
 static pare_status see_outputs(pare_layerwise *l, uint32_t layer, pare_input_kind kind, const pare_inputs *inputs) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        if (pare_input_of((pare_role)role) != kind || !l->outputs[role]) continue;
+        bool reads = pare_input_of((pare_role)role) == kind && !pare_reads_latent(&l->model->config, (pare_role)role);
+        if (!reads || !l->outputs[role]) continue;
         int64_t rows, columns;
         pare_tensor_matrix(l->model->tensors[pare_tensor_id(layer, (pare_role)role)], &rows, &columns);
         PARE_TRY(pare_output_norms_add(l->backend, inputs, l->block.weights.matrix[role], rows, l->outputs[role]));
@@ -37,6 +41,7 @@ static pare_status see(void *context, uint32_t layer, pare_input_kind kind, cons
     if (statistics->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !statistics->seen, statistics->gram));
     statistics->seen = true;
     if (kind == PARE_INPUT_GATE_UP) PARE_TRY(pare_layerwise_experts_count(l));
+    if (kind == PARE_INPUT_QKV) PARE_TRY(pare_layerwise_query_down_see(l, &inputs));
     return see_outputs(l, layer, kind, &inputs);
 }
 
@@ -49,11 +54,12 @@ static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kin
         size_t id = pare_tensor_id(layer, (pare_role)role);
         bool asked = (!l->asked.pruned || l->asked.pruned[id]) && !pare_tensor_is_absent(l->model->tensors[id]);
         if (!(kinds >> pare_input_of((pare_role)role) & 1) || !asked) continue;
+        if (pare_reads_latent(&l->model->config, (pare_role)role)) continue;
         int64_t rows, columns;
         pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
         PARE_TRY(pare_alloc(&l->outputs[role], (size_t)rows, sizeof *l->outputs[role], "output norms"));
     }
-    return PARE_OK;
+    return kinds >> PARE_INPUT_QKV & 1 ? pare_layerwise_query_down_watch(l, layer) : PARE_OK;
 }
 
 pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds, const pare_element_needs *needs) {
@@ -82,6 +88,7 @@ void pare_layerwise_forget(pare_layerwise *l) {
         pare_free(l->outputs[role]);
         l->outputs[role] = NULL;
     }
+    pare_layerwise_latents_forget(l);
 }
 
 const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, size_t size) {

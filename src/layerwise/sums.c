@@ -1,4 +1,5 @@
 #include "layerwise/experts.h"
+#include "layerwise/latents.h"
 #include "model/expert_tensors.h"
 
 static pare_status sum_single(pare_layerwise *l, float *values, int64_t count, bool *seen, float *half) {
@@ -22,14 +23,27 @@ static pare_status sum_kind(pare_layerwise *l, pare_input_kind kind, bool halves
     return s->gram ? sum_single(l, s->gram, width * width, &s->seen, halves ? l->half_gram : NULL) : PARE_OK;
 }
 
+static pare_status sum_output(pare_layerwise *l, pare_role role) {
+    int64_t rows, columns;
+    pare_tensor_matrix(l->model->tensors[pare_tensor_id(l->block.layer, role)], &rows, &columns);
+    return pare_shard_sums_add_double(&l->sums, l->outputs[role], (size_t)rows);
+}
+
 static pare_status sum_outputs(pare_layerwise *l) {
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        int64_t rows, columns;
-        if (!l->outputs[role]) continue;
-        pare_tensor_matrix(l->model->tensors[pare_tensor_id(l->block.layer, (pare_role)role)], &rows, &columns);
-        PARE_TRY(pare_shard_sums_add_double(&l->sums, l->outputs[role], (size_t)rows));
-    }
-    return PARE_OK;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (l->outputs[role]) PARE_TRY(sum_output(l, (pare_role)role));
+    double *down = l->latents ? l->latents->down_outputs : NULL;
+    return down ? pare_shard_sums_add_double(&l->sums, down, l->model->config.latent.queries) : PARE_OK;
+}
+
+pare_status pare_layerwise_sum_latent(pare_layerwise *l, pare_latent_input input) {
+    pare_input_statistics *of = &l->latents->inputs[input];
+    const pare_latent *latent = &l->model->config.latent;
+    pare_role role = pare_latent_role(input);
+    int64_t width = input == PARE_LATENT_QUERIES ? latent->queries : latent->keys;
+    PARE_TRY(pare_input_moments_sum(&of->moments, NULL, NULL, &l->sums));
+    if (of->gram) PARE_TRY(sum_single(l, of->gram, width * width, &of->seen, NULL));
+    return l->outputs[role] ? sum_output(l, role) : PARE_OK;
 }
 
 /* Tokens that reach each of the layer's experts. */

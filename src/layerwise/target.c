@@ -34,7 +34,7 @@ static pare_inputs inputs_of(const pare_layerwise *l, pare_input_kind kind, int6
     case PARE_INPUT_QKV:
         return (pare_inputs){a->normed1, tokens, l->hidden, false};
     case PARE_INPUT_O:
-        return (pare_inputs){a->merged, tokens, (int64_t)l->block.widths.heads * l->block.head, false};
+        return (pare_inputs){a->merged, tokens, pare_linear_of(&l->block, PARE_ROLE_O).in, false};
     case PARE_INPUT_GATE_UP:
         return (pare_inputs){a->normed2, tokens, l->hidden, false};
     default:

@@ -39,7 +39,8 @@ typedef struct one_expert {
     char what[96];
 } one_expert;
 
-static pare_status choose(const pare_unit_walk *u, one_expert *x) {
+/* What stays, and its fit, but where the damping had to be raised: of what stays it may not have to be. */
+static pare_status choose(pare_unit_walk *u, one_expert *x, bool *fitted) {
     const pare_repair_options *o = &u->job->options;
     const pare_obs_problem problem = {.rows = u->l.hidden,
                                       .width = x->width,
@@ -50,9 +51,15 @@ static pare_status choose(const pare_unit_walk *u, one_expert *x) {
     const pare_obs_step step = {.unit = 1, .count = x->width - x->left, .fraction = o->fraction};
     int64_t count;
     pare_obs *obs;
+    pare_obs_fitted found;
     PARE_TRY(pare_obs_new(&problem, &obs));
+    *fitted = !pare_obs_damping(obs).raised;
     pare_status status = pare_obs_remove(obs, &step);
     if (status == PARE_OK) memcpy(x->kept, pare_obs_columns(obs, &count), x->left * sizeof *x->kept);
+    if (status == PARE_OK && *fitted) {
+        status = pare_obs_fit(obs, &problem, 0.0, u->weights, &found);
+        x->fit = (pare_fit){found.before, found.after, found.damping};
+    }
     pare_obs_free(obs);
     return status;
 }
@@ -108,8 +115,9 @@ static pare_status begin(pare_unit_walk *u, pare_expert_statistics *s, one_exper
 static pare_status narrow(pare_unit_walk *u, one_expert *x) {
     pare_expert_input_name(u->run.layer, x->statistics->expert, PARE_EXPERT_ACTIVATED, x->what, sizeof x->what);
     pare_source_rows(u->l.asked.source, x->down, 0, u->l.hidden, u->weights);
-    if (u->job->options.choose[PARE_STAGE_FFN]) PARE_TRY(choose(u, x));
-    PARE_TRY(fit(u, x));
+    bool fitted = false;
+    if (u->job->options.choose[PARE_STAGE_FFN]) PARE_TRY(choose(u, x, &fitted));
+    if (!fitted) PARE_TRY(fit(u, x));
     keep(u, x);
     return PARE_OK;
 }

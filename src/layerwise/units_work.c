@@ -60,8 +60,7 @@ static void add_experts(const pare_repair_job *job, const pare_selection *select
     pare_work joint = pare_expert_fit_work(&request, experts);
     work->amount[PARE_WORK_BLOCKS] += reached * 4.0 * f * c->hidden;
     work->amount[PARE_WORK_PRODUCTS] += reached * 2.0 * f * f;
-    if (job->options.choose[PARE_STAGE_FFN]) pare_work_add(work, &choice, experts);
-    pare_work_add(work, &fit, experts);
+    pare_work_add(work, job->options.choose[PARE_STAGE_FFN] ? &choice : &fit, experts); /* the choice is the fit */
     if (pare_units_fit_jointly(job, selection)) pare_work_add(work, &joint, 1.0);
 }
 

@@ -137,7 +137,7 @@ void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
     pare_residency_want(&l->residency, l->asked.source, (int64_t)layer + 1);
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     l->at_middle = l->resident = false;
-    pare_layerwise_experts_enter(l);
+    if (l->replacement) l->block.source = &l->others;
     if (!l->asked.channels.index) return;
     mark_channels(l);
     cut_biases(l);
@@ -243,6 +243,16 @@ void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, f
     if (tensor->dtype == l->backend->operand) return;
     l->backend->operations->to_operand(l->backend, values, (int64_t)count, l->operands[role]);
     l->block.weights.matrix[role] = l->operands[role];
+}
+
+void pare_layerwise_install_other(pare_layerwise *l, size_t id, float *values, void *stored) {
+    const pare_tensor *tensor = l->model->tensors[id];
+    int64_t rows, columns;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    pare_from_float(stored, tensor->dtype, values, (size_t)tensor->count);
+    pare_to_float(values, stored, tensor->dtype, (size_t)tensor->count);
+    if (l->replacement)
+        l->replacement[id] = (pare_replacement){.matrix = stored, .row_count = rows, .column_count = columns};
 }
 
 /* A layer that the pruned model does not have. */

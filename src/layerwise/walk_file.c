@@ -1,9 +1,8 @@
 /* A walk on disk (checkpoint/state_file.h), numbers little-endian:
  *
  *   STATE PART N        a layer that was gone through:
- *     of each tensor of the layer, roles, then router and experts: u64 elements of what was repaired, 0: nothing; and
- *     the repaired tensor, in the model's dtype
- *     what the owner of the walk keeps of the layer
+ *     of each tensor of the layer, roles, router and experts, what makes queries' latent: u64 elements of what was
+ * repaired, 0: nothing; and the repaired tensor, in the model's dtype what the owner of the walk keeps of the layer
  *   STATE PART states   what the next one begins with:
  *     u32 next layer, apart
  *     u64 whether a layer comes, tokens, hidden size, dtype of the hidden states, whether there are two models

@@ -1,4 +1,5 @@
 #include "layerwise/dense_statistics.h"
+#include "layerwise/latents.h"
 #include "support/memory.h"
 #include "support/peer.h"
 
@@ -11,7 +12,7 @@ static uint64_t runs_of(const pare_weight_walk *w) {
 /* Micro-batches of all runs, and matrices, of one layer. */
 static uint64_t steps_of(const pare_weight_walk *w) {
     return runs_of(w) * pare_layerwise_batch_count(&w->l) + pare_weights_regional_steps(w->job) + PARE_MATRIX_ROLES +
-           pare_weights_experts_steps(w);
+           pare_weights_experts_steps(w) + pare_weights_latents_steps(w);
 }
 
 /* Micro-batches that are embedded, and those of a walk over the dense model before. */
@@ -76,10 +77,20 @@ static pare_status observe(pare_weight_walk *w, uint32_t layer, unsigned kinds, 
     return pare_layerwise_concerns(&w->l, layer, kinds) ? fit_map(w, layer, kind) : PARE_OK;
 }
 
-/* They go before what the layer has beside them, whose matrices are in the block until then: the stream still stands in
- * front of it. */
-static pare_status prune_experts(pare_weight_walk *w, uint32_t layer, bool through, bool *apart) {
-    PARE_TRY(pare_weights_experts(w, layer, apart));
+static bool looks_at_latents(const pare_weight_walk *w, uint32_t layer, unsigned kinds) {
+    return kinds >> PARE_INPUT_QKV & 1 && pare_layerwise_prunes_latents(&w->l.asked, layer);
+}
+
+static bool looks_at_experts(const pare_weight_walk *w, uint32_t layer, unsigned kinds) {
+    return kinds >> PARE_INPUT_GATE_UP & 1 && pare_layerwise_prunes_experts(&w->l.asked, layer);
+}
+
+/* What the layer has beside its roles: latents are looked at, and experts go, before the roles' matrices, which are in
+ * the block until then: the stream still stands in front of it. */
+static pare_status prune_others(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool through, bool *apart) {
+    if (looks_at_latents(w, layer, kinds) && !w->recipe->sequential)
+        PARE_TRY(pare_layerwise_latents_watch(&w->l, &w->l.asked.needs));
+    if (looks_at_experts(w, layer, kinds)) PARE_TRY(pare_weights_experts(w, layer, apart));
     if (!through) return PARE_OK;
     w->l.block.source = w->l.asked.source;
     return pare_layerwise_pass(&w->l, PARE_STAGE_FFN);
@@ -89,12 +100,13 @@ static pare_status prune_experts(pare_weight_walk *w, uint32_t layer, bool throu
 static pare_status visit(void *context, uint32_t layer, unsigned kinds, bool last) {
     pare_weight_walk *w = context;
     bool through = w->recipe->dense_propagation && !last, apart = w->l.apart;
-    bool experts = kinds >> PARE_INPUT_GATE_UP & 1 && pare_layerwise_prunes_experts(&w->l.asked, layer);
+    bool others = looks_at_latents(w, layer, kinds) || looks_at_experts(w, layer, kinds);
     if (!pare_layerwise_concerns(&w->l, layer, kinds) && !w->l.asked.two)
         return through ? pare_layerwise_pass(&w->l, PARE_STAGE_FFN) : PARE_OK;
-    PARE_TRY(observe(w, layer, kinds, through && !experts));
-    if (experts) PARE_TRY(prune_experts(w, layer, through, &apart));
+    PARE_TRY(observe(w, layer, kinds, through && !others));
+    if (others) PARE_TRY(prune_others(w, layer, kinds, through, &apart));
     PARE_TRY(prune_readers(w, layer, kinds, &apart));
+    if (looks_at_latents(w, layer, kinds)) PARE_TRY(pare_weights_latents(w, layer, &apart));
     w->l.apart = apart;
     pare_layerwise_forget(&w->l);
     return PARE_OK;
@@ -105,6 +117,7 @@ static pare_status prune_only(pare_weight_walk *w) {
     bool apart = false;
     for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++) {
         PARE_TRY(prune_readers(w, layer, PARE_ALL_INPUTS, &apart));
+        PARE_TRY(pare_weights_latents(w, layer, &apart));
         PARE_TRY(pare_weights_experts(w, layer, &apart));
     }
     return PARE_OK;

@@ -6,6 +6,14 @@ static bool is_pruned(const pare_weight_walk *w, uint32_t layer, uint32_t expert
     return w->job->pruned[pare_tensor_id_expert(&w->l.model->config, layer, expert, part)];
 }
 
+/* True if a gradient is all that its weights are scored by, and it has none. */
+static bool is_silent(const pare_weight_walk *w, const pare_matrix_place *place) {
+    const float *gradient = w->job->gradient ? w->job->gradient[place->id] : NULL;
+    for (uint64_t i = 0; gradient && i < w->l.model->tensors[place->id]->count; i++)
+        if (gradient[i] > 0.0f || gradient[i] < 0.0f) return false;
+    return gradient != NULL;
+}
+
 /* The parts that read this input. statistics: NULL where nothing is observed. */
 static pare_status prune_parts(pare_weight_walk *w, uint32_t layer, uint32_t expert, pare_expert_input input,
                                pare_expert_statistics *statistics, bool *apart) {
@@ -15,6 +23,7 @@ static pare_status prune_parts(pare_weight_walk *w, uint32_t layer, uint32_t exp
         const pare_matrix_result *result = &w->results[place.id];
         PARE_TRY(pare_matrix_prune(w, &place));
         w->results[place.id].of_expert = statistics != NULL;
+        w->results[place.id].silent = !w->l.asked.needs.norms && is_silent(w, &place);
         w->results[place.id].tokens = statistics ? statistics->tokens : 0;
         *apart = *apart || result->kept < result->rows * result->columns;
         PARE_TRY(pare_layerwise_step(&w->l));

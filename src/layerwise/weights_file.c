@@ -20,6 +20,7 @@ static pare_status pass_result(pare_matrix_result *result, const pare_tensor *te
     PARE_TRY(pare_state_flag(file, &result->pruned));
     PARE_TRY(pare_state_flag(file, &result->borrowed));
     PARE_TRY(pare_state_flag(file, &result->of_expert));
+    PARE_TRY(pare_state_flag(file, &result->silent));
     PARE_TRY(pare_state_flag(file, &result->bias));
     PARE_TRY(pare_state_flag(file, &result->damped));
     if (pare_state_reads(file) && !fits(result, rows, columns))

@@ -2,7 +2,7 @@
  *
  *   matrix*.c           the way of one matrix: scores, mask, refinement, repair
  *   weights_share.c     which rank prunes which matrix
- *   weights_experts.c   the matrices of a layer's experts
+ *   weights_experts.c   the matrices of a layer's experts; weights_latents.c: those of its latents
  *   regional.c          gradients of a block by itself, and its optimisation
  *   dense_statistics.c  what the dense model's layers show, all of them, before any is pruned
  *   allocate*.c         shares by that; mask_threshold.c: masks
@@ -13,6 +13,7 @@
 #include "calibrate/regional.h"
 #include "layerwise/experts.h"
 #include "layerwise/weights.h"
+#include "model/config_latent.h"
 #include "repair/obs_update.h"
 
 #include <string.h>
@@ -80,9 +81,12 @@ typedef struct pare_matrix_place {
     pare_input_statistics *inputs;
     const double *outputs; /* [rows] sums of squares; NULL where they are not observed */
     bool borrowed;         /* an expert's inputs are the layer's (experts.h) */
+    bool latent;           /* it reads a latent (latents.h) */
+    bool other;            /* it is no role's */
 } pare_matrix_place;
 
 pare_matrix_place pare_matrix_place_of(pare_weight_walk *w, uint32_t layer, pare_role role);
+pare_matrix_place pare_matrix_place_of_query_down(pare_weight_walk *w, uint32_t layer);
 /* statistics: NULL where nothing is observed. */
 pare_matrix_place pare_matrix_place_of_expert(pare_weight_walk *w, uint32_t layer, uint32_t expert,
                                               pare_expert_part part, pare_expert_statistics *statistics);
@@ -100,6 +104,7 @@ pare_status pare_matrix_prune(pare_weight_walk *w, const pare_matrix_place *plac
 
 /* True if the matrix reads one of these kinds of input, and is pruned. */
 static inline bool pare_weights_prunes(const pare_weight_walk *w, uint32_t layer, pare_role role, unsigned kinds) {
+    if (pare_reads_latent(&w->l.model->config, role)) return false;
     return kinds >> pare_input_of(role) & 1 && w->job->pruned[pare_tensor_id(layer, role)];
 }
 /* Who prunes the matrices of a layer that read these kinds of input, of all that are pruned; and what one of them has
@@ -113,6 +118,11 @@ pare_status pare_weights_share(pare_weight_walk *w, uint32_t layer, pare_role ro
 pare_status pare_weights_experts(pare_weight_walk *w, uint32_t layer, bool *apart);
 /* Progress reports of these in a layer. */
 uint64_t pare_weights_experts_steps(const pare_weight_walk *w);
+
+/* The same of what reads latents, and makes that of the queries. What latents show must be there, unless the recipe
+ * looks at it behind what was pruned. */
+pare_status pare_weights_latents(pare_weight_walk *w, uint32_t layer, bool *apart);
+uint64_t pare_weights_latents_steps(const pare_weight_walk *w);
 
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
 pare_status pare_weights_allocate(pare_weight_walk *w);

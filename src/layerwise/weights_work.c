@@ -1,6 +1,8 @@
 /* What pruning single weights has to do. */
+#include "layerwise/latents.h"
 #include "layerwise/weights_internal.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "repair/layer_energy.h"
 #include "repair/layer_error.h"
 #include "repair/low_rank.h"
@@ -79,6 +81,32 @@ static void add_expert_part(const pare_weights_job *job, size_t id, pare_expert_
     if (factors(job->recipe) && part != PARE_EXPERT_UP) pare_work_add(work, &factor, 1.0);
 }
 
+/* Of what makes the queries' latent. */
+static void add_query_down(const pare_weights_job *job, size_t id, pare_work *work) {
+    int64_t rows, columns;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
+    pare_work one = matrix_work(job, id);
+    pare_work_add(work, &one, 1.0);
+    add_errors(job, id, rows, columns, work);
+}
+
+/* Attention runs up to its latents once more, and what these show adds up. */
+static void add_latents(const pare_weights_job *job, const pare_layerwise_request *request, pare_work *work) {
+    const pare_model *model = job->source->model;
+    double tokens = (double)job->sequences * (double)job->length;
+    const double ranks[] = {model->config.latent.queries, model->config.latent.keys};
+    for (uint32_t layer = 0; !request->idle && layer < model->config.layers; layer++) {
+        if (!pare_layerwise_prunes_latents(request, layer)) continue;
+        pare_block_operations o = pare_block_operations_of(model, layer, job->sequences, job->length);
+        work->amount[PARE_WORK_BLOCKS] += o.heads;
+        for (int i = 0; i < 2; i++) {
+            pare_work factor = pare_inverse_factor_work((int64_t)ranks[i]);
+            if (request->needs.gram) work->amount[PARE_WORK_PRODUCTS] += pare_gram_operations(tokens, ranks[i]);
+            if (factors(job->recipe)) pare_work_add(work, &factor, 1.0);
+        }
+    }
+}
+
 pare_work pare_weights_work(const pare_weights_job *job) {
     const pare_model *model = job->source->model;
     const pare_element_recipe *e = &job->recipe->element;
@@ -91,6 +119,7 @@ pare_work pare_weights_work(const pare_weights_job *job) {
     pare_work_add(&work, &allocation, 1.0);
     pare_work_add(&work, &regional, 1.0);
     if (factors(job->recipe)) pare_work_add(&work, &inputs, 1.0);
+    add_latents(job, &request, &work);
     for (size_t id = 0; id < model->tensor_count && !job->scores_only; id++) {
         uint32_t layer;
         pare_role role;
@@ -98,6 +127,7 @@ pare_work pare_weights_work(const pare_weights_job *job) {
         if (!job->pruned[id]) continue;
         if (pare_tensor_id_split(model, id, &layer, &role)) add_matrix(job, id, role, &work);
         if (pare_tensor_id_split_expert(model, id, &place)) add_expert_part(job, id, place.part, &work);
+        if (pare_tensor_id_split_latent(model, id, &layer)) add_query_down(job, id, &work);
     }
     return work;
 }

@@ -167,10 +167,11 @@ typedef struct pare_block_gradients {
     double *bias_samples[PARE_MATRIX_ROLES]; /* of the roles' biases; NULL without samples, too */
     float *expert_sums;                      /* of all tensors of a layer's experts, by their ids; NULL as sums */
     float *latent_sums;                      /* of the matrix of the queries' latent; NULL as sums */
-    double *final_sums;                      /* [2, d] of the final norm; NULL: nobody wants them */
-    int64_t sequences;                       /* of the whole batch */
-    int64_t first_token;                     /* of the micro-batch */
-    bool first, last;                        /* of the micro-batches */
+    float *expert_sample_sums, *latent_sample_sums; /* likewise; NULL as sample_sums */
+    double *final_sums;                             /* [2, d] of the final norm; NULL: nobody wants them */
+    int64_t sequences;                              /* of the whole batch */
+    int64_t first_token;                            /* of the micro-batch */
+    bool first, last;                               /* of the micro-batches */
 } pare_block_gradients;
 
 /* Bytes of activations for `tokens` tokens of layers no wider than `widest`. */

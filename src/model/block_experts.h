@@ -65,6 +65,8 @@ pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_
 /* Where the micro-batches of a tensor of the layer's router or experts add up, float; where the gradients have such
  * sums. And whether somebody wants that gradient. */
 float *pare_block_expert_sums(const pare_block *block, const pare_block_gradients *gradients, size_t id);
+/* And of what the sink sees of its samples; NULL: of nothing. */
+float *pare_block_expert_sample_sums(const pare_block *block, const pare_block_gradients *gradients, size_t id);
 bool pare_block_expert_wanted(const pare_block *block, const pare_block_gradients *gradients, size_t id);
 /* The sums, after the last micro-batch: to the sink. */
 pare_status pare_block_experts_hand_over(const pare_block *block, const pare_block_gradients *gradients);

@@ -20,13 +20,13 @@ uint64_t pare_expert_sums_elements(const pare_config *config) {
     return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0; /* the correction has none */
 }
 
-/* In the order of ids. */
-float *pare_block_expert_sums(const pare_block *block, const pare_block_gradients *g, size_t id) {
+/* Where the sums of a tensor of the layer lie among all of them, which may be NULL: in the order of ids. */
+static float *sums_of(const pare_block *block, float *all, size_t id) {
     const pare_config *config = block->config;
     size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden, count = config->experts.count;
     size_t own = PARE_EXPERT_OWN + count * PARE_EXPERT_PARTS, matrix = config->experts.width * d;
-    if (!g->expert_sums || at == 0) return g->expert_sums;
-    float *sums = g->expert_sums + count * d;
+    if (!all || at == 0) return all;
+    float *sums = all + count * d;
     if (at < PARE_EXPERT_OWN) return sums;
     sums += d;
     if (at < own) return sums + (at - PARE_EXPERT_OWN) * matrix;
@@ -37,40 +37,59 @@ float *pare_block_expert_sums(const pare_block *block, const pare_block_gradient
            bias_elements(config, (int)(at % PARE_EXPERT_PARTS));
 }
 
-/* Of a bias: the sums of dy, operand [m, out], over the tokens. */
-static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, size_t id, int64_t m,
-                                 int64_t out, const void *dy) {
-    float *sums = pare_block_expert_sums(block, g, id), *to = sums ? sums : g->chunk;
-    if (!block->config->experts.biased || !g->sink->wants(g->sink->context, id)) return PARE_OK;
-#pragma omp parallel for schedule(static) if (m * out > 8192)
-    for (int64_t first = 0; first < out; first += PIECE) {
-        int64_t count = out - first < PIECE ? out - first : PIECE;
-        double total[PIECE] = {0};
-        float piece[PIECE];
-        for (int64_t i = 0; i < m; i++) {
-            pare_to_float(piece, pare_operand_at(block->backend, dy, i * out + first), block->backend->operand,
-                          (size_t)count);
-            for (int64_t j = 0; j < count; j++)
-                total[j] += (double)piece[j];
-        }
-        for (int64_t j = 0; j < count; j++)
-            to[first + j] = (float)(total[j] + (sums ? (double)sums[first + j] : 0.0));
-    }
-    return sums ? PARE_OK : g->sink->rows(g->sink->context, id, 0, 1, out, to, NULL);
+/* Of an expert's tokens, or of all (NULL). */
+static pare_linear_tokens tokens_of(const pare_block *block, const pare_expert_hand *hand) {
+    return (pare_linear_tokens){.places = hand ? hand->places : NULL, .chosen = block->config->experts.chosen};
 }
 
-/* dy: operand [m, out], x: operand [m, in]. */
-static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, size_t id, int64_t m,
-                                   int64_t out, int64_t in, const void *dy, const void *x) {
+float *pare_block_expert_sums(const pare_block *block, const pare_block_gradients *g, size_t id) {
+    return sums_of(block, g->expert_sums, id);
+}
+
+float *pare_block_expert_sample_sums(const pare_block *block, const pare_block_gradients *g, size_t id) {
+    return sums_of(block, g->sink->samples ? g->expert_sample_sums : NULL, id);
+}
+
+static void add_piece(float *to, const float *begun, const double *piece, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (float)(piece[i] + (begun ? (double)begun[i] : 0.0));
+}
+
+/* Of a bias: the sums of dy, operand [m, out], over the tokens. */
+static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, size_t id,
+                                 const pare_expert_hand *hand, const pare_linear *l, const void *dy) {
+    const pare_linear_tokens tokens = tokens_of(block, hand);
+    float *sums = pare_block_expert_sums(block, g, id), *to = sums ? sums : g->chunk;
+    float *sample_sums = pare_block_expert_sample_sums(block, g, id), *samples = sample_sums;
+    if (!block->config->experts.biased || !g->sink->wants(g->sink->context, id)) return PARE_OK;
+    if (g->sink->samples && !sums) samples = g->chunk + g->chunk_elements / PARE_SAMPLES_PARTS;
+#pragma omp parallel for schedule(static) if (l->tokens * l->out > 8192)
+    for (int64_t first = 0; first < l->out; first += PIECE) {
+        int64_t count = l->out - first < PIECE ? l->out - first : PIECE;
+        double total[PIECE] = {0}, sampled[PIECE] = {0};
+        pare_linear_output_sums(block, g, l, &tokens, dy, first, count, total, samples ? sampled : NULL);
+        add_piece(to + first, sums ? sums + first : NULL, total, count);
+        if (samples) add_piece(samples + first, sample_sums ? sample_sums + first : NULL, sampled, count);
+    }
+    return sums ? PARE_OK : g->sink->rows(g->sink->context, id, 0, 1, l->out, to, samples);
+}
+
+/* dy: operand [tokens, out], x: operand [tokens, in]. */
+static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, size_t id,
+                                   const pare_expert_hand *hand, const pare_linear *l, const void *dy, const void *x) {
+    const pare_linear_target target = {.id = id,
+                                       .sums = pare_block_expert_sums(block, g, id),
+                                       .samples = pare_block_expert_sample_sums(block, g, id),
+                                       .begun = true,
+                                       .tokens = tokens_of(block, hand)};
     if (!g->sink->wants(g->sink->context, id)) return PARE_OK;
-    const pare_linear l = {.tokens = m, .out = out, .in = in};
-    return pare_linear_rows_gradient(block, g, id, &l, dy, x, pare_block_expert_sums(block, g, id), true);
+    return pare_linear_rows_gradient(block, g, l, dy, x, &target);
 }
 
 /* dx += dy W of an expert's part, or of the router. */
-static pare_status input_gradient(const pare_block *block, int64_t m, int64_t out, int64_t in, const void *dy,
-                                  const void *w, bool accumulate, float *dx) {
-    const pare_matmul shape = {.batch = 1, .m = m, .n = in, .k = out, .accumulate = accumulate};
+static pare_status input_gradient(const pare_block *block, const pare_linear *l, const void *dy, const void *w,
+                                  bool accumulate, float *dx) {
+    const pare_matmul shape = {.batch = 1, .m = l->tokens, .n = l->in, .k = l->out, .accumulate = accumulate};
     return block->backend->operations->matmul(block->backend, &shape, dy, w, dx);
 }
 
@@ -144,14 +163,14 @@ static void scatter_gradient(const pare_block *block, const pare_expert_hand *ha
 static pare_status part_backward(const pare_block *block, const pare_block_gradients *g, const pare_expert_hand *hand,
                                  pare_expert_part part, const void *dy, const void *x, bool accumulate, float *dx) {
     const pare_beside beside = pare_block_expert_beside(block, hand, part);
-    int64_t m = hand->tokens, rows, columns;
-    pare_expert_shape(block->config, part, &rows, &columns);
+    pare_linear l = {.tokens = hand->tokens};
+    pare_expert_shape(block->config, part, &l.out, &l.in);
     size_t id = pare_tensor_id_expert(block->config, block->layer, hand->expert, part);
     size_t bias = pare_tensor_id_expert_bias(block->config, block->layer, hand->expert, part);
-    PARE_TRY(weight_gradient(block, g, id, m, rows, columns, dy, x));
-    PARE_TRY(bias_gradient(block, g, bias, m, rows, dy));
+    PARE_TRY(weight_gradient(block, g, id, hand, &l, dy, x));
+    PARE_TRY(bias_gradient(block, g, bias, hand, &l, dy));
     PARE_TRY(pare_beside_gradient(block, &beside, dy, x));
-    PARE_TRY(input_gradient(block, m, rows, columns, dy, hand->weight[part], accumulate, dx));
+    PARE_TRY(input_gradient(block, &l, dy, hand->weight[part], accumulate, dx));
     return pare_beside_input_gradient(block, &beside, dx);
 }
 
@@ -179,15 +198,16 @@ static pare_status router_backward(const pare_block *block, const pare_block_gra
     const pare_activations *a = block->activations;
     const pare_expert_room *room = &a->experts;
     const pare_routing *r = &room->routing;
+    const pare_linear l = {.tokens = r->tokens, .out = r->experts, .in = block->hidden};
     size_t id = pare_tensor_id_router(block->config, block->layer);
     pare_routing_backward(r, room->felt, room->dlogits);
     block->backend->operations->to_operand(block->backend, room->dlogits, r->tokens * r->experts,
                                            room->dlogits_operand);
-    PARE_TRY(weight_gradient(block, g, id, r->tokens, r->experts, block->hidden, room->dlogits_operand, a->normed2));
-    PARE_TRY(bias_gradient(block, g, pare_tensor_id_router_bias(block->config, block->layer), r->tokens, r->experts,
+    PARE_TRY(weight_gradient(block, g, id, NULL, &l, room->dlogits_operand, a->normed2));
+    PARE_TRY(bias_gradient(block, g, pare_tensor_id_router_bias(block->config, block->layer), NULL, &l,
                            room->dlogits_operand));
     const void *router = pare_source_operand(block->source, id, room->router);
-    return input_gradient(block, r->tokens, r->experts, block->hidden, room->dlogits_operand, router, true, a->dnormed);
+    return input_gradient(block, &l, room->dlogits_operand, router, true, a->dnormed);
 }
 
 bool pare_block_expert_wanted(const pare_block *block, const pare_block_gradients *g, size_t id) {
@@ -205,26 +225,21 @@ pare_status pare_block_experts_hand_over(const pare_block *block, const pare_blo
         int64_t rows, columns;
         if (!pare_block_expert_wanted(block, g, id)) continue;
         pare_tensor_matrix(block->source->model->tensors[id], &rows, &columns);
-        PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, pare_block_expert_sums(block, g, id), NULL));
+        PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, pare_block_expert_sums(block, g, id),
+                               pare_block_expert_sample_sums(block, g, id)));
     }
     return PARE_OK;
 }
 
-static pare_status refuse_samples(const pare_block *block, const pare_block_gradients *g) {
-    if (!g->sink->samples) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED, "block %u: gradients of single samples are not made where there are experts",
-                     block->layer);
-}
-
 /* Sums begin before the gate of the expert that all tokens reach, which comes first. */
 static void begin_sums(const pare_block *block, const pare_block_gradients *g) {
-    if (g->expert_sums && g->first)
-        memset(g->expert_sums, 0, (size_t)pare_expert_sums_elements(block->config) * sizeof *g->expert_sums);
+    size_t bytes = (size_t)pare_expert_sums_elements(block->config) * sizeof *g->expert_sums;
+    if (g->expert_sums && g->first) memset(g->expert_sums, 0, bytes);
+    if (g->expert_sample_sums && g->first) memset(g->expert_sample_sums, 0, bytes);
 }
 
 pare_status pare_block_experts_backward(const pare_block *block, const pare_block_gradients *g, const float *branch) {
     if (!pare_block_has_experts(block)) return PARE_OK;
-    PARE_TRY(refuse_samples(block, g));
     if (!pare_block_gates_shared(block)) begin_sums(block, g);
     for (uint32_t expert = 0; expert < block->widths.experts; expert++) {
         pare_expert_hand hand;
@@ -274,8 +289,8 @@ pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_
     const pare_activations *a = block->activations;
     const pare_expert_room *room = &a->experts;
     int64_t n = block->batch * block->length, d = block->hidden;
+    const pare_linear l = {.tokens = n, .out = 1, .in = d};
     size_t id = pare_tensor_id_shared_gate(block->config, block->layer);
-    PARE_TRY(refuse_samples(block, g));
     begin_sums(block, g);
     pare_source_rows(block->source, id, 0, 1, room->shared_gate);
     shared_logits(block, dactivated, room->dlogits);
@@ -283,5 +298,5 @@ pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_
     for (int64_t t = 0; t < n; t++)
         add_row(a->dnormed + t * d, room->shared_gate, room->dlogits[t], d);
     block->backend->operations->to_operand(block->backend, room->dlogits, n, room->dlogits_operand);
-    return weight_gradient(block, g, id, n, 1, d, room->dlogits_operand, a->normed2);
+    return weight_gradient(block, g, id, NULL, &l, room->dlogits_operand, a->normed2);
 }

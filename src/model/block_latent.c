@@ -144,7 +144,8 @@ pare_status pare_latent_hand_over(const pare_block *block, const pare_block_grad
     if (!l.out || !g->latent_sums || !g->last) return PARE_OK;
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
     if (!g->sink->wants(g->sink->context, id)) return PARE_OK;
-    return g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->latent_sums, NULL);
+    return g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->latent_sums,
+                         g->sink->samples ? g->latent_sample_sums : NULL);
 }
 
 /* gathered: operand [tokens, rank] the gradient of what is projected down. */
@@ -155,8 +156,11 @@ static pare_status query_down_backward(const pare_block *block, const pare_block
     const pare_beside beside = beside_query_down(block);
     const pare_matmul input = {.batch = 1, .m = l.tokens, .n = l.in, .k = l.out};
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
-    if (g->sink->wants(g->sink->context, id))
-        PARE_TRY(pare_linear_rows_gradient(block, g, id, &l, r->gathered, a->normed1, g->latent_sums, !g->first));
+    if (g->sink->wants(g->sink->context, id)) {
+        const pare_linear_target target = {
+            .id = id, .sums = g->latent_sums, .samples = g->latent_sample_sums, .begun = !g->first};
+        PARE_TRY(pare_linear_rows_gradient(block, g, &l, r->gathered, a->normed1, &target));
+    }
     PARE_TRY(pare_latent_hand_over(block, g));
     const void *weight = pare_source_operand(block->source, id, r->query_down);
     PARE_TRY(pare_beside_gradient(block, &beside, r->gathered, a->normed1));
@@ -228,9 +232,6 @@ static pare_status keys_backward(const pare_block *block, const pare_block_gradi
 }
 
 pare_status pare_latent_backward(const pare_block *block, const pare_block_gradients *g) {
-    if (g->sink->samples)
-        return pare_fail(PARE_UNSUPPORTED, "block %u: gradients of single samples are not made where there are latents",
-                         block->layer);
     PARE_TRY(queries_backward(block, g));
     return keys_backward(block, g);
 }

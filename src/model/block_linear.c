@@ -156,67 +156,83 @@ static sample_measure measure_of(const pare_block_gradients *g) {
     return (sample_measure){.absolute = absolute, .scale = absolute ? 1.0f : (float)g->sequences};
 }
 
-/* gradient (+)= c, samples (+)= scale c^2, or scale |c| */
-PARE_VECTORIZE static void add_sample(const float *restrict c, int64_t n, const sample_measure *measure, bool start,
+/* gradient += c, samples += scale c^2, or scale |c| */
+PARE_VECTORIZE static void add_sample(const float *restrict c, int64_t n, const sample_measure *measure,
                                       float *restrict gradient, float *restrict samples) {
     bool absolute = measure->absolute;
     float scale = measure->scale;
-    if (start) {
-        memset(gradient, 0, (size_t)n * sizeof *gradient);
-        memset(samples, 0, (size_t)n * sizeof *samples);
-    }
     for (int64_t i = 0; i < n; i++) {
         gradient[i] += c[i];
         samples[i] += absolute ? scale * fabsf(c[i]) : scale * c[i] * c[i];
     }
 }
 
-/* Rows [first, first + rows) of dW and its samples: adds what every sequence of the micro-batch contributes, each made
- * in `contribution`. start: overwrites instead. */
-static pare_status add_sequences(const pare_block *block, const pare_linear *l, const weight_rows *to, const void *dy,
-                                 const void *x, const sample_measure *measure, float *contribution) {
-    const pare_backend *backend = block->backend;
+/* Where the sequence of token `first` of the product ends. */
+static int64_t sequence_end(const pare_block *block, const pare_linear *l, const pare_linear_tokens *tokens,
+                            int64_t first) {
+    if (!tokens->places) return first + block->length;
+    int64_t length = tokens->chosen * block->length, sequence = tokens->places[first] / length, end = first + 1;
+    while (end < l->tokens && tokens->places[end] / length == sequence)
+        end++;
+    return end;
+}
+
+/* A product of which every sequence's own part is wanted. */
+typedef struct sampled_product {
+    const pare_block *block;
+    const pare_linear *linear;
+    const pare_linear_tokens *tokens;
+    const void *dy, *x;
+    sample_measure measure;
+    float *contribution; /* room for rows of one sequence's dW */
+} sampled_product;
+
+/* Rows [first, first + rows) of dW and its samples: adds what every sequence of the micro-batch contributes. start:
+ * overwrites instead. */
+static pare_status add_sequences(const sampled_product *p, const weight_rows *to) {
+    const pare_linear *l = p->linear;
+    const pare_backend *backend = p->block->backend;
     pare_matmul shape = {.batch = 1,
                          .m = to->rows,
                          .n = l->in,
-                         .k = block->length,
                          .transpose_a = !l->y_by_feature,
                          .transpose_b = l->x_by_feature,
                          .lda = l->y_by_feature ? l->tokens : l->out,
                          .ldb = l->x_by_feature ? l->tokens : l->in};
-    for (int64_t s = 0; s < block->batch; s++) {
-        int64_t token = s * block->length;
+    size_t bytes = (size_t)(to->rows * l->in) * sizeof(float);
+    if (to->start) memset(to->gradient, 0, bytes);
+    if (to->start) memset(to->samples, 0, bytes);
+    for (int64_t token = 0, end; token < l->tokens; token = end) {
         int64_t dy_at = l->y_by_feature ? to->first * l->tokens + token : token * l->out + to->first;
         int64_t x_at = l->x_by_feature ? token : token * l->in;
-        PARE_TRY(multiply(block, &shape, pare_operand_at(backend, dy, dy_at), pare_operand_at(backend, x, x_at),
-                          contribution));
-        bool start = to->start && s == 0;
+        end = sequence_end(p->block, l, p->tokens, token);
+        shape.k = end - token;
+        PARE_TRY(multiply(p->block, &shape, pare_operand_at(backend, p->dy, dy_at),
+                          pare_operand_at(backend, p->x, x_at), p->contribution));
 #pragma omp parallel for schedule(static) if (to->rows * l->in > 8192)
         for (int64_t row = 0; row < to->rows; row++)
-            add_sample(contribution + row * l->in, l->in, measure, start, to->gradient + row * l->in,
+            add_sample(p->contribution + row * l->in, l->in, &p->measure, to->gradient + row * l->in,
                        to->samples + row * l->in);
     }
     return PARE_OK;
 }
 
-static pare_status weight_samples(const pare_block *block, const pare_block_gradients *g, pare_role role,
-                                  const void *dy, const void *x) {
-    pare_linear l = pare_linear_of(block, role);
-    size_t id = pare_tensor_id(block->layer, role);
+static pare_status rows_samples(const pare_block *block, const pare_block_gradients *g, const pare_linear *l,
+                                const void *dy, const void *x, const pare_linear_target *target) {
     const pare_gradient_sink *sink = g->sink;
-    float *sums = g->sums[role], *sample_sums = g->sample_sums[role];
-    sample_measure measure = measure_of(g);
-    int64_t part = g->chunk_elements / PARE_SAMPLES_PARTS, step = part / l.in;
-    for (int64_t first = 0; first < l.out; first += step) {
+    float *sums = target->sums;
+    int64_t part = g->chunk_elements / PARE_SAMPLES_PARTS, step = part / l->in;
+    const sampled_product product = {block, l, &target->tokens, dy, x, measure_of(g), g->chunk + 2 * part};
+    for (int64_t first = 0; first < l->out; first += step) {
         weight_rows to = {.first = first,
-                          .rows = l.out - first < step ? l.out - first : step,
-                          .start = !sums || g->first,
-                          .gradient = sums ? sums + first * l.in : g->chunk,
-                          .samples = sums ? sample_sums + first * l.in : g->chunk + part};
-        PARE_TRY(add_sequences(block, &l, &to, dy, x, &measure, g->chunk + 2 * part));
-        if (!sums) PARE_TRY(sink->rows(sink->context, id, first, to.rows, l.in, to.gradient, to.samples));
+                          .rows = l->out - first < step ? l->out - first : step,
+                          .start = !sums || !target->begun,
+                          .gradient = sums ? sums + first * l->in : g->chunk,
+                          .samples = sums ? target->samples + first * l->in : g->chunk + part};
+        PARE_TRY(add_sequences(&product, &to));
+        if (!sums) PARE_TRY(sink->rows(sink->context, target->id, first, to.rows, l->in, to.gradient, to.samples));
     }
-    return sums && g->last ? sink->rows(sink->context, id, 0, l.out, l.in, sums, sample_sums) : PARE_OK;
+    return PARE_OK;
 }
 
 static pare_status show_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
@@ -229,13 +245,6 @@ static pare_status show_gradient(const pare_block *block, const pare_block_gradi
                                 .by_feature = l->y_by_feature};
     return sink->linear_gradient && l->out ? sink->linear_gradient(sink->context, block->layer, role, &shown) : PARE_OK;
 }
-
-/* What is added up of an output's gradients over the tokens. */
-typedef struct output_sums {
-    double *sums;    /* [out] */
-    double *samples; /* [out] as add_sample has them, of sums over single sequences; NULL: not wanted */
-    sample_measure measure;
-} output_sums;
 
 /* sums[count] += dy of outputs [first, first + count) over tokens [begin, end). */
 static void add_tokens(const pare_block *block, const pare_linear *l, const void *dy, int64_t begin, int64_t end,
@@ -258,40 +267,44 @@ static void add_tokens(const pare_block *block, const pare_linear *l, const void
         }
 }
 
-/* Of a micro-batch. */
-static void add_outputs(const pare_block *block, const pare_linear *l, const void *dy, const output_sums *to) {
-    enum { PIECE = 256 };
-    int64_t length = to->samples ? block->length : l->tokens;
-    double scale = (double)to->measure.scale;
-#pragma omp parallel for schedule(static) if (l->out * l->tokens > 8192)
-    for (int64_t first = 0; first < l->out; first += PIECE) {
-        int64_t count = l->out - first < PIECE ? l->out - first : PIECE;
-        for (int64_t begin = 0; begin < l->tokens; begin += length) {
-            double c[PIECE] = {0};
-            double *sums = to->samples ? c : to->sums + first;
-            add_tokens(block, l, dy, begin, begin + length, first, count, sums);
-            for (int64_t i = 0; to->samples && i < count; i++) {
-                to->sums[first + i] += c[i];
-                to->samples[first + i] += scale * (to->measure.absolute ? fabs(c[i]) : c[i] * c[i]);
-            }
+void pare_linear_output_sums(const pare_block *block, const pare_block_gradients *g, const pare_linear *l,
+                             const pare_linear_tokens *tokens, const void *dy, int64_t first, int64_t count,
+                             double *sums, double *samples) {
+    const sample_measure measure = measure_of(g);
+    double scale = (double)measure.scale;
+    if (!samples) {
+        add_tokens(block, l, dy, 0, l->tokens, first, count, sums);
+        return;
+    }
+    for (int64_t begin = 0, end; begin < l->tokens; begin = end) {
+        double c[PARE_LINEAR_OUTPUTS] = {0};
+        end = sequence_end(block, l, tokens, begin);
+        add_tokens(block, l, dy, begin, end, first, count, c);
+        for (int64_t i = 0; i < count; i++) {
+            sums[i] += c[i];
+            samples[i] += scale * (measure.absolute ? fabs(c[i]) : c[i] * c[i]);
         }
     }
 }
 
 static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                  const pare_linear *l, const void *dy) {
+    static const pare_linear_tokens all = {0};
     pare_role bias = pare_roles[role].bias;
-    output_sums to = {.sums = pare_block_vector_sums(block, g, bias, true),
-                      .samples = g->sink->samples ? g->bias_samples[role] : NULL,
-                      .measure = measure_of(g)};
-    if (!to.sums) return PARE_OK;
-    if (to.samples && g->first) memset(to.samples, 0, (size_t)l->out * sizeof *to.samples);
-    add_outputs(block, l, dy, &to);
+    double *sums = pare_block_vector_sums(block, g, bias, true);
+    double *samples = g->sink->samples ? g->bias_samples[role] : NULL;
+    if (!sums) return PARE_OK;
+    if (samples && g->first) memset(samples, 0, (size_t)l->out * sizeof *samples);
+#pragma omp parallel for schedule(static) if (l->out * l->tokens > 8192)
+    for (int64_t first = 0; first < l->out; first += PARE_LINEAR_OUTPUTS) {
+        int64_t count = l->out - first < PARE_LINEAR_OUTPUTS ? l->out - first : PARE_LINEAR_OUTPUTS;
+        pare_linear_output_sums(block, g, l, &all, dy, first, count, sums + first, samples ? samples + first : NULL);
+    }
     return pare_block_vector_done(block, g, bias);
 }
 
-pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *g, size_t id,
-                                      const pare_linear *l, const void *dy, const void *x, float *sums, bool begun) {
+pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *g, const pare_linear *l,
+                                      const void *dy, const void *x, const pare_linear_target *target) {
     pare_matmul shape = {.batch = 1,
                          .m = l->out,
                          .n = l->in,
@@ -299,15 +312,16 @@ pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_
                          .transpose_a = !l->y_by_feature,
                          .transpose_b = l->x_by_feature,
                          .lda = l->y_by_feature ? l->tokens : l->out};
-    if (sums) {
-        shape.accumulate = begun;
-        return multiply(block, &shape, dy, x, sums);
+    if (g->sink->samples) return rows_samples(block, g, l, dy, x, target);
+    if (target->sums) {
+        shape.accumulate = target->begun;
+        return multiply(block, &shape, dy, x, target->sums);
     }
     int64_t step = g->chunk_elements / l->in, stride = l->y_by_feature ? l->tokens : 1;
     for (int64_t first = 0; first < l->out; first += step) {
         shape.m = l->out - first < step ? l->out - first : step;
         PARE_TRY(multiply(block, &shape, pare_operand_at(block->backend, dy, first * stride), x, g->chunk));
-        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, l->in, g->chunk, NULL));
+        PARE_TRY(g->sink->rows(g->sink->context, target->id, first, shape.m, l->in, g->chunk, NULL));
     }
     return PARE_OK;
 }
@@ -315,15 +329,18 @@ pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                         void *dy, const void *x) {
     pare_linear l = pare_linear_of(block, role);
-    size_t id = pare_tensor_id(block->layer, role);
+    const pare_gradient_sink *sink = g->sink;
+    const pare_linear_target target = {.id = pare_tensor_id(block->layer, role),
+                                       .sums = g->sums[role],
+                                       .samples = g->sample_sums[role],
+                                       .begun = !g->first};
     const float *keep = output_factors(block, role);
     if (keep) pare_output_factors_multiply(keep, l.tokens, l.out, l.y_by_feature, block->backend->operand, dy);
     PARE_TRY(pare_block_adapter_gradient(block, role, dy, x));
     PARE_TRY(show_gradient(block, g, role, &l, dy));
     PARE_TRY(bias_gradient(block, g, role, &l, dy));
-    if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
-    if (g->sink->samples) return weight_samples(block, g, role, dy, x);
-    PARE_TRY(pare_linear_rows_gradient(block, g, id, &l, dy, x, g->sums[role], !g->first));
-    return g->sums[role] && g->last ? g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->sums[role], NULL)
-                                    : PARE_OK;
+    if (!l.out || !l.in || !sink->wants(sink->context, target.id)) return PARE_OK;
+    PARE_TRY(pare_linear_rows_gradient(block, g, &l, dy, x, &target));
+    if (!target.sums || !g->last) return PARE_OK;
+    return sink->rows(sink->context, target.id, 0, l.out, l.in, target.sums, sink->samples ? target.samples : NULL);
 }

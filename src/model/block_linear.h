@@ -33,10 +33,31 @@ pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, 
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
                                         void *dy, const void *x);
 
-/* dW = dy^T x of tensor `id`, of whatever matrix these are the gradient and the input: into `sums` (added to what is
- * there, if they are begun), or where that is NULL to the sink, some rows at a time. */
-pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *gradients, size_t id,
-                                      const pare_linear *linear, const void *dy, const void *x, float *sums,
-                                      bool begun);
+/* The tokens of a product: all of the micro-batch, or some. */
+typedef struct pare_linear_tokens {
+    const int32_t *places; /* ascending; the token is a place by `chosen`. NULL: all of them */
+    int64_t chosen;
+} pare_linear_tokens;
+
+/* Where dW of a tensor goes, whatever matrix it is. */
+typedef struct pare_linear_target {
+    size_t id;
+    float *sums, *samples; /* of the micro-batches; samples as the sink wants them. NULL: to the sink, rows by rows */
+    bool begun;            /* something is in them */
+    pare_linear_tokens tokens;
+} pare_linear_target;
+
+/* dW = dy^T x: added to the sums, or handed to the sink some rows at a time. */
+pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *gradients,
+                                      const pare_linear *linear, const void *dy, const void *x,
+                                      const pare_linear_target *target);
+
+enum { PARE_LINEAR_OUTPUTS = 256 };
+
+/* sums[count] += dy of outputs [first, first + count) over the tokens, count up to PARE_LINEAR_OUTPUTS; samples[count]
+ * += what the sink wants of the sums over single sequences, NULL: nothing. */
+void pare_linear_output_sums(const pare_block *block, const pare_block_gradients *gradients, const pare_linear *linear,
+                             const pare_linear_tokens *tokens, const void *dy, int64_t first, int64_t count,
+                             double *sums, double *samples);
 
 #endif

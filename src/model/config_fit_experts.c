@@ -32,8 +32,8 @@ static pare_status expect_fused(const pare_inventory *from, const char *name, ui
     PARE_TRY(rule->turned ? expect_three(from, name, inputs, outputs, &tensor)
                           : expect_three(from, name, outputs, inputs, &tensor));
     const char *file = pare_checkpoint_file(from->checkpoint, tensor->file);
-    bool packed = rule->turned && tensor->view && tensor->view->exponents;
-    if (!packed && !pare_tensor_is_run(tensor) && !tensor->view->halves) return refuse_scattered(from, tensor);
+    bool straight = rule->turned && tensor->view; /* packed, or of a GGUF file: outputs lie before inputs */
+    if (!straight && !pare_tensor_is_run(tensor) && !tensor->view->halves) return refuse_scattered(from, tensor);
     if (!rule->turned || inputs * sizeof(float) <= PARE_VIEW_ROW_BYTES) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED,
                      "%s: tensor %s has experts that read %llu numbers each; pare transposes those of at most %d bytes",

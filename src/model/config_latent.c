@@ -75,3 +75,7 @@ bool pare_config_latent_shape(const pare_config *config, const pare_widths *widt
         return false;
     }
 }
+
+bool pare_reads_latent(const pare_config *config, pare_role role) {
+    return (role == PARE_ROLE_Q && config->latent.queries) || (role == PARE_ROLE_V && config->latent.keys);
+}

@@ -14,4 +14,7 @@ pare_status pare_config_read_latent_scale(pare_fields fields, pare_config *confi
 bool pare_config_latent_shape(const pare_config *config, const pare_widths *widths, pare_role role, int64_t *rows,
                               int64_t *columns);
 
+/* True if the role's matrix reads one of the latents, and not what its kind of input is elsewhere (observer.h). */
+bool pare_reads_latent(const pare_config *config, pare_role role);
+
 #endif

@@ -1,6 +1,7 @@
 #include "model/expert_tensors.h"
 #include "checkpoint/mxfp4.h"
 #include "model/family.h"
+#include "model/latent_tensors.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -57,12 +58,17 @@ static size_t roles_of(const pare_config *config) {
     return count;
 }
 
+static size_t experts_of(const pare_config *config) {
+    return pare_has_experts(config) ? pare_expert_tensors(config) : 0;
+}
+
 size_t pare_layer_tensors(const pare_config *config) {
-    return roles_of(config) + (pare_has_experts(config) ? pare_expert_tensors(config) : 0);
+    return roles_of(config) + experts_of(config) + (pare_latent_tensors(config) ? 1 : 0);
 }
 
 size_t pare_layer_tensor(const pare_config *config, uint32_t layer, size_t i) {
     size_t roles = roles_of(config), before = 0;
+    if (i >= roles + experts_of(config)) return pare_tensor_id_query_down(config, layer);
     if (i >= roles) return first_of(config, layer) + i - roles;
     pare_role role = 0;
     while (!pare_has_role(&config->architecture, role) || before++ < i)
@@ -126,6 +132,18 @@ static void place_viewed(const pare_expert_share *share, uint64_t begin, pare_ex
     out->tensor.view = &out->view;
 }
 
+/* The same of a file that has outputs before inputs, whatever the order of the family's: each part is a run of it, or
+ * of one of its halves. */
+static void place_straight(uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
+    const pare_tensor *halves = out->whole->view->halves, *from = halves ? &halves[part == PARE_EXPERT_UP] : out->whole;
+    out->view = pare_view_of_rows((int64_t)out->tensor.shape[1]);
+    out->view.type = from->view ? from->view->type : NULL;
+    out->view.first = (int64_t)(expert * out->tensor.count);
+    out->tensor.data = from->data;
+    out->tensor.file = from->file;
+    out->tensor.view = &out->view;
+}
+
 static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
                      pare_expert_slice *out) {
     const pare_view *view = out->whole->view;
@@ -139,7 +157,10 @@ static void slice_of(const pare_config *config, uint32_t expert, pare_expert_par
     out->tensor = *out->whole;
     out->tensor.rank = bias ? 1 : 2;
     pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
-    place(&share, expert * share.elements, out);
+    if (view && !packed && config->family->experts.turned && !bias)
+        place_straight(expert, part, out);
+    else
+        place(&share, expert * share.elements, out);
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }

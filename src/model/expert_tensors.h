@@ -63,7 +63,8 @@ typedef struct pare_expert_place {
 /* False if the id is not one of these. */
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place);
 
-/* All that a layer can have: what its roles name, then its router and experts; `i` counts through them. */
+/* All that a layer can have: what its roles name, its router and experts, and what makes the latent of its queries; `i`
+ * counts through them. */
 size_t pare_layer_tensors(const pare_config *config);
 size_t pare_layer_tensor(const pare_config *config, uint32_t layer, size_t i);
 

@@ -80,6 +80,7 @@ static const pare_gguf_architecture rows[] = {
      .also = &pare_family_glm4_moe_lite,
      .experts = true,
      .roles = {LATENT_ROLES}},
+    {.name = "llama4", .family = &pare_family_llama4, .experts = true, .llama4 = true, .raw_shares = true},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };

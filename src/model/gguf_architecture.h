@@ -23,6 +23,7 @@ typedef struct pare_gguf_architecture {
     bool own_head;   /* and a head that is not the embedding */
     bool own_keys;   /* and every head with keys of its own */
     bool experts;    /* layers have experts (gguf_experts.h) */
+    bool llama4;     /* what llama.cpp knows of Llama 4 without being told (gguf_llama4.h) */
     bool raw_shares; /* whose shares are those of the softmax over all; else they add up to 1, or the file says */
     uint32_t window_period; /* every so many-th layer has no window; 0: as the file says */
     bool layered;           /* sizes may be lists of one number for each layer */

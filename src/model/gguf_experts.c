@@ -1,5 +1,6 @@
 #include "model/gguf_experts.h"
 #include "model/family.h"
+#include "model/gguf_llama4.h"
 
 #include <stdio.h>
 
@@ -53,7 +54,7 @@ const char *pare_gguf_experts_misfit(const pare_config *config, const pare_gguf_
     if (!e->count) return NULL;
     if (e->count > MOST_EXPERTS) return "at most 512 experts in a layer";
     if (!layers_alike(config)) return "the same widths in all layers";
-    const char *place = misplaced(config);
+    const char *place = row->llama4 ? pare_gguf_llama4_misfit(config) : misplaced(config);
     if (place) return place;
     bool said = config->family->experts.scale_key;
     if (!said && row->raw_shares && e->normalised) return "shares that do not add up to 1 (norm_topk_prob false)";

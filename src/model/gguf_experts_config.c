@@ -1,6 +1,7 @@
 #include "model/config_experts.h"
 #include "model/gguf_experts.h"
 #include "model/gguf_latent.h"
+#include "model/gguf_llama4.h"
 #include "model/gguf_model.h"
 #include "support/json.h"
 
@@ -128,5 +129,6 @@ pare_status pare_gguf_config_experts(const pare_gguf *file, const pare_gguf_arch
     PARE_TRY(put_counts(&r));
     PARE_TRY(check_gating(&r));
     PARE_TRY(put_shares(&r));
+    if (architecture->llama4) PARE_TRY(pare_gguf_config_llama4(file, architecture, json));
     return put_groups(&r);
 }

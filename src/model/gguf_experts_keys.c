@@ -3,6 +3,7 @@
 #include "model/gguf_entries.h"
 #include "model/gguf_experts.h"
 #include "model/gguf_keys.h"
+#include "model/gguf_llama4.h"
 
 static uint32_t dense_layers(const pare_config *config) {
     uint32_t count = 0;
@@ -27,6 +28,7 @@ void pare_gguf_put_experts(pare_gguf_metadata *metadata, const pare_gguf_archite
     pare_gguf_put_size(metadata, row, "expert_used_count", e->chosen);
     if (rule->width_key) pare_gguf_put_size(metadata, row, "expert_feed_forward_length", e->width);
     if (shared) pare_gguf_put_size(metadata, row, shared, rule->shared_count_key ? e->shared / e->width : e->shared);
+    if (row->llama4) pare_gguf_put_llama4(metadata, row, config);
     if (!rule->scale_key) return;
     pare_gguf_put_size(metadata, row, "leading_dense_block_count", dense_layers(config));
     pare_gguf_put_number(metadata, row, "expert_weights_scale", e->scale);

@@ -27,7 +27,7 @@ static pare_status find_other(const pare_gguf_stored *s, const char *name, pare_
                      pare_checkpoint_directory(s->checkpoint), name, s->tensor->name);
 }
 
-/* Gate above up, expert by expert, as the family has them. */
+/* Gate above up, or beside it where inputs lie before outputs, expert by expert, as the family has them. */
 static pare_status join_experts(const pare_gguf_stored *s, uint32_t layer, pare_expert_part part,
                                 pare_gguf_meaning *out, bool *spoken_for) {
     char name[PARE_GGUF_NAME_BYTES];
@@ -35,6 +35,7 @@ static pare_status join_experts(const pare_gguf_stored *s, uint32_t layer, pare_
     const uint32_t experts = s->config->experts.count;
     pare_expert_shape(s->config, part, &rows, &columns);
     PARE_TRY(expect(s, s->tensor, experts, (uint64_t)rows, (uint64_t)columns));
+    out->turned = s->config->family->experts.turned;
     if (part == PARE_EXPERT_DOWN) return PARE_OK;
     pare_gguf_expert_name(layer, PARE_EXPERT_OWN, part == PARE_EXPERT_GATE ? PARE_EXPERT_UP : PARE_EXPERT_GATE, name);
     PARE_TRY(find_other(s, name, &out->halves));
@@ -42,8 +43,10 @@ static pare_status join_experts(const pare_gguf_stored *s, uint32_t layer, pare_
     *spoken_for = part == PARE_EXPERT_UP;
     out->halves.rank = 3;
     out->halves.shape[0] = experts;
-    out->halves.shape[1] = out->halves.block = 2 * (uint64_t)rows;
-    out->halves.shape[2] = (uint64_t)columns;
+    out->halves.by_columns = out->turned;
+    out->halves.block = 2 * (uint64_t)rows;
+    out->halves.shape[1] = out->turned ? (uint64_t)columns : out->halves.block;
+    out->halves.shape[2] = out->turned ? out->halves.block : (uint64_t)columns;
     out->halves.split = (uint64_t)rows;
     return PARE_OK;
 }

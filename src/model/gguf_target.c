@@ -28,6 +28,7 @@ uint32_t pare_gguf_window_period(const pare_config *config) {
 }
 
 bool pare_gguf_says_windows(const pare_gguf_architecture *row, const pare_config *config) {
+    if (row->llama4) return true;
     if (!pare_gguf_says(row, "sliding_window")) return false;
     return pare_gguf_says(row, "sliding_window_pattern") || pare_gguf_window_period(config) <= config->layers;
 }

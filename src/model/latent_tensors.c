@@ -27,7 +27,7 @@ pare_status pare_latents_refuse(const pare_model *model, const char *what) {
     if (!model->config.latent.keys) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED,
                      "%s: %s attends over latents, and %s does not reach such models; remove whole experts (--mode "
-                     "expert), channels alone (--attention-layers none) or whole layers (--method layer-influence, "
-                     "--drop-layers)",
+                     "expert), channels alone (--attention-layers none), single weights (--sparsity 0.5, --pattern "
+                     "2:4) or whole layers (--method layer-influence, --drop-layers)",
                      pare_checkpoint_directory(model->checkpoint), model->config.family->class_name, what);
 }

@@ -314,3 +314,53 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     if (lowest >= 0) return PARE_OK;
     return pare_pass_runs_ends(pass, sink) ? embedding_backward(pass, source, sink) : PARE_OK;
 }
+
+void pare_pass_free(pare_pass *pass) {
+    if (!pass) return;
+    pare_residency_close(&pass->residency);
+    pare_kept_free(&pass->kept);
+    pare_activations_free(&pass->activations);
+    pare_adapter_room_free(&pass->adapter_room);
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        pare_free(pass->matrices[role]);
+        pare_free(pass->gradients.sums[role]);
+        pare_free(pass->gradients.sample_sums[role]);
+        pare_free(pass->gradients.bias_samples[role]);
+    }
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        pare_free(pass->gradients.vector_sums[role]);
+    pare_teaching_free(&pass->teaching);
+    pare_shard_sums_free(&pass->sums);
+    pare_position_tables_free(&pass->positions);
+    const pare_block_gradients *g = &pass->gradients;
+    void *all[] = {g->final_sums,
+                   g->expert_sums,
+                   g->latent_sums,
+                   g->expert_sample_sums,
+                   g->latent_sample_sums,
+                   pass->vectors,
+                   pass->inputs,
+                   pass->head_bias,
+                   pass->final,
+                   pass->final_inverse,
+                   pass->final_norm,
+                   pass->targets,
+                   pass->maximum,
+                   pass->sum,
+                   pass->logsum,
+                   pass->target_logit,
+                   pass->logits,
+                   pass->head_rows,
+                   pass->dx,
+                   pass->dfinal,
+                   pass->order,
+                   pass->dlogits,
+                   pass->head_gradient,
+                   pass->gradients.chunk,
+                   pass->observed,
+                   pass->predicted,
+                   pass->gathered};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    pare_free(pass);
+}

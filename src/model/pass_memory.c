@@ -124,8 +124,8 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
         if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
-    if (shape->samples) sizes.sums *= 2;
     sizes.sums += (pare_expert_sums_elements(config) + latent_sums_elements(config)) * sizeof(float);
+    if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + e * operand + 48 + (shape->taught ? PARE_TEACHING_BYTES : 0);
     sizes.head +=
@@ -284,6 +284,22 @@ static pare_status allocate_head(pare_pass *pass) {
     return pare_alloc_uninitialized(&pass->order, tokens, sizeof *pass->order, "token order");
 }
 
+/* What adds up over micro-batches beside the sums of roles. */
+static pare_status allocate_other_sums(const pare_config *config, bool samples, pare_block_gradients *g) {
+    struct {
+        float **sums;
+        uint64_t elements;
+        bool of_samples;
+    } all[] = {{&g->expert_sums, pare_expert_sums_elements(config), false},
+               {&g->latent_sums, latent_sums_elements(config), false},
+               {&g->expert_sample_sums, pare_expert_sums_elements(config), true},
+               {&g->latent_sample_sums, latent_sums_elements(config), true}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!all[i].of_samples || samples)
+            PARE_TRY(pare_alloc_uninitialized(all[i].sums, (size_t)all[i].elements, sizeof(float), "weight gradients"));
+    return PARE_OK;
+}
+
 static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *plan) {
     pare_block_gradients *g = &pass->gradients;
     if (!has_sink(&pass->shape)) return PARE_OK;
@@ -291,12 +307,7 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
     bool split = plan->micro_batch < pass->shape.sequences || pass->shards.count > 1;
-    if (split) {
-        PARE_TRY(pare_alloc_uninitialized(&g->expert_sums, pare_expert_sums_elements(&pass->model->config),
-                                          sizeof *g->expert_sums, "weight gradients"));
-        PARE_TRY(pare_alloc_uninitialized(&g->latent_sums, latent_sums_elements(&pass->model->config),
-                                          sizeof *g->latent_sums, "weight gradients"));
-    }
+    if (split) PARE_TRY(allocate_other_sums(&pass->model->config, pass->shape.samples, g));
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         if (!pare_role_is_matrix(role) && pare_has_role(&pass->model->config.architecture, role))
@@ -345,34 +356,4 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
 
 const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
     return &pass->shape;
-}
-
-void pare_pass_free(pare_pass *pass) {
-    if (!pass) return;
-    pare_residency_close(&pass->residency);
-    pare_kept_free(&pass->kept);
-    pare_activations_free(&pass->activations);
-    pare_adapter_room_free(&pass->adapter_room);
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        pare_free(pass->matrices[role]);
-        pare_free(pass->gradients.sums[role]);
-        pare_free(pass->gradients.sample_sums[role]);
-        pare_free(pass->gradients.bias_samples[role]);
-    }
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        pare_free(pass->gradients.vector_sums[role]);
-    pare_free(pass->gradients.final_sums);
-    pare_free(pass->gradients.expert_sums);
-    pare_free(pass->gradients.latent_sums);
-    pare_teaching_free(&pass->teaching);
-    pare_shard_sums_free(&pass->sums);
-    pare_position_tables_free(&pass->positions);
-    void *all[] = {
-        pass->vectors,         pass->inputs,   pass->head_bias, pass->final,   pass->final_inverse, pass->final_norm,
-        pass->targets,         pass->maximum,  pass->sum,       pass->logsum,  pass->target_logit,  pass->logits,
-        pass->head_rows,       pass->dx,       pass->dfinal,    pass->order,   pass->dlogits,       pass->head_gradient,
-        pass->gradients.chunk, pass->observed, pass->predicted, pass->gathered};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        pare_free(all[i]);
-    pare_free(pass);
 }

@@ -121,17 +121,24 @@ static bool wants_matrix(const pare_pass *pass, const pare_block *block, pare_ro
     return *rows && *columns && sink->wants(sink->context, pare_tensor_id(block->layer, role));
 }
 
+/* The sums of a tensor, and what is seen of its samples. */
+static pare_status sum_tensor(pare_pass *pass, size_t id, float *sums, float *samples) {
+    int64_t count = (int64_t)pass->model->tensors[id]->count;
+    PARE_TRY(pare_pass_sum_singles(pass, sums, count));
+    return pass->gradients.sink->samples ? pare_pass_sum_singles(pass, samples, count) : PARE_OK;
+}
+
 /* Of the router and the experts, and of what makes the latent of queries: no roles. */
 static pare_status sum_others(pare_pass *pass, const pare_block *block) {
     const pare_block_gradients *g = &pass->gradients;
     const pare_config *config = block->config;
     size_t first = pare_tensor_id_router(config, block->layer), down = pare_tensor_id_query_down(config, block->layer);
     if (pare_latent_tensors(config) && g->sink->wants(g->sink->context, down))
-        PARE_TRY(pare_pass_sum_singles(pass, g->latent_sums, (int64_t)pass->model->tensors[down]->count));
+        PARE_TRY(sum_tensor(pass, down, g->latent_sums, g->latent_sample_sums));
     for (size_t id = first; pare_block_has_experts(block) && id < first + pare_expert_tensors(config); id++)
         if (pare_block_expert_wanted(block, g, id))
-            PARE_TRY(pare_pass_sum_singles(pass, pare_block_expert_sums(block, g, id),
-                                           (int64_t)pass->model->tensors[id]->count));
+            PARE_TRY(sum_tensor(pass, id, pare_block_expert_sums(block, g, id),
+                                pare_block_expert_sample_sums(block, g, id)));
     return PARE_OK;
 }
 

@@ -20,8 +20,8 @@ static bool permutes(const pare_prune_job *job) {
     return job->asked->recipe.element.permutation != PARE_PERMUTE_NONE;
 }
 
-static bool reads_gradients(const pare_prune_job *job) {
-    return pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_GRADIENT);
+static bool looks_at_blocks(const pare_prune_job *job) {
+    return pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool keeps_residual(const pare_prune_job *job) {
@@ -32,10 +32,18 @@ static const refusal of_weights[] = {
     {scores_globally, "one threshold for the whole model (--compare global)", "compare by row or matrix"},
     {shares_by_outliers, "--allocate owl or search", "take --allocate uniform or cost"},
     {permutes, "a permutation of channels (--permute)", "leave it out"},
-    {reads_gradients, "a score of single weights by their gradients",
-     "take a method without gradients, such as wanda, sparsegpt or best-sparse"},
+    {looks_at_blocks, "the gradient of a block's own output (wanda++)",
+     "take gblm, whose gradients are the loss's, or wanda, sparsegpt or best-sparse"},
     {keeps_residual, "the adapter of --residual-rank", "leave it out"},
 };
+
+static pare_status refuse_weights(const pare_prune_job *job, const refusal *r) {
+    bool experts = pare_has_experts(&job->model->config);
+    return pare_fail(PARE_UNSUPPORTED, "%s: %s %s, and %s does not reach inside %s; %s",
+                     pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name,
+                     experts ? "has experts" : "attends over latents", r->what, experts ? "experts" : "such attention",
+                     r->instead);
+}
 
 static pare_status refuse(const pare_prune_job *job, const refusal *r) {
     return pare_fail(PARE_UNSUPPORTED, "%s: %s has experts, and %s does not reach inside experts; %s",
@@ -48,10 +56,6 @@ static bool leaves_them_whole(const pare_recipe *recipe) {
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
     bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
     return whole && !repaired && !recipe->salience;
-}
-
-static bool reads_samples(const pare_prune_job *job) {
-    return pare_recipe_needs_squares(&job->asked->recipe);
 }
 
 static bool standardises(const pare_prune_job *job) {
@@ -84,7 +88,6 @@ static const char others[] =
 
 /* Of what removes channels inside experts. */
 static const refusal of_channels[] = {
-    {reads_samples, "a score by gradients of single samples", others},
     {standardises, "a score by a layer's mean and deviation", others},
     {learns_gates, "a gate of every unit", others},
     {differs_by_layer, "a width for each layer (--select, --allocate search, lists of ratios)",
@@ -102,7 +105,7 @@ static pare_status check_units(const pare_prune_job *job) {
     bool ffn = job->target.ffn.begin < job->target.ffn.end;
     for (size_t i = 0; ffn && i < sizeof of_channels / sizeof *of_channels; i++)
         if (of_channels[i].holds(job)) return refuse(job, &of_channels[i]);
-    return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
+    return PARE_OK;
 }
 
 /* Experts are alike if they make the same of the same tokens, which they read with different shares. */
@@ -117,6 +120,14 @@ static pare_status check_shared_inputs(const pare_prune_job *job) {
         pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
 }
 
+static pare_status check_weights(const pare_prune_job *job) {
+    const pare_config *config = &job->model->config;
+    if (!pare_has_experts(config) && !config->latent.keys) return PARE_OK;
+    for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
+        if (of_weights[i].holds(job)) return refuse_weights(job, &of_weights[i]);
+    return PARE_OK;
+}
+
 /* Channels of experts alone. */
 static bool spares_attention(const pare_prune_job *job) {
     return job->asked->recipe.mode == PARE_MODE_BLOCK && job->target.attention.begin >= job->target.attention.end;
@@ -128,13 +139,11 @@ pare_status pare_prune_check_inside(const pare_prune_job *job) {
         PARE_TRY(pare_latents_refuse(job->model, "a fit of what reads the hidden state's channels (--compensate)"));
     PARE_TRY(check_shared_inputs(job));
     if (leaves_them_whole(recipe)) return PARE_OK;
+    if (pare_recipe_is_element(recipe)) return check_weights(job);
     if (!spares_attention(job) && recipe->mode != PARE_MODE_CHANNEL)
         PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
     if (fits_readers(job))
         PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
-    if (!pare_recipe_is_element(recipe)) return check_units(job);
-    for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
-        if (of_weights[i].holds(job)) return refuse(job, &of_weights[i]);
-    return PARE_OK;
+    return check_units(job);
 }

@@ -1,5 +1,6 @@
 /* Which matrices lose single weights, and how many. */
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "prune/prune_job.h"
 #include "support/memory.h"
 
@@ -108,11 +109,25 @@ static size_t mark_experts(pare_prune_job *job) {
     return count;
 }
 
+/* What makes the queries' latent goes by the name of the queries. */
+static size_t mark_latents(pare_prune_job *job) {
+    const pare_model *model = job->model;
+    char path[NAME];
+    size_t count = 0;
+    for (uint32_t layer = 0; layer < pare_latent_tensors(&model->config); layer++) {
+        size_t id = pare_tensor_id_query_down(&model->config, layer);
+        path_of(layer, PARE_ROLE_Q, path);
+        job->sparse.pruned[id] = is_meant(job, true, layer, path, id);
+        count += job->sparse.pruned[id];
+    }
+    return count;
+}
+
 static pare_status mark(pare_prune_job *job) {
     const pare_model *model = job->model;
     const pare_sparsity *s = &job->asked->target.sparsity;
     char path[NAME];
-    size_t count = mark_experts(job);
+    size_t count = mark_experts(job) + mark_latents(job);
     PARE_TRY(check_names(model, "--targets", s->targets, s->target_count));
     PARE_TRY(check_names(model, "--skip", s->skipped, s->skipped_count));
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
@@ -149,8 +164,11 @@ pare_status pare_sparse_prepare(pare_prune_job *job) {
             job->sparse.asked[pare_tensor_id(layer, (pare_role)role)] = s->shares ? s->shares[layer] : share;
     for (size_t id = pare_tensor_id_first_expert(&model->config); id < model->tensor_count; id++) {
         pare_expert_place place;
+        uint32_t layer;
         if (pare_tensor_id_split_expert(model, id, &place))
             job->sparse.asked[id] = s->shares ? s->shares[place.layer] : share;
+        if (pare_tensor_id_split_latent(model, id, &layer))
+            job->sparse.asked[id] = s->shares ? s->shares[layer] : share;
     }
     job->goal = (pare_goal){.ratio = share, .bytes = pare_model_bytes(model)};
     return mark(job);

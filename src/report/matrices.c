@@ -1,5 +1,6 @@
 #include "report/matrices.h"
 #include "model/expert_tensors.h"
+#include "model/layer_matrices.h"
 
 #include <math.h>
 
@@ -76,30 +77,34 @@ static json_t *residual_json(const pare_residual_results *r) {
     return json;
 }
 
-/* Layer by layer: those of roles, and behind them experts', whose ids come behind all others. */
+/* Layer by layer. */
 static json_t *matrices_json(const pare_sparsity_results *r) {
     const pare_config *config = &r->model->config;
-    size_t experts = pare_tensor_id_first_expert(config), each = pare_expert_tensors(config);
     json_t *matrices = json_array();
-    for (uint32_t layer = 0; layer < config->layers; layer++) {
-        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-            size_t id = pare_tensor_id(layer, (pare_role)role);
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (size_t i = 0; i < pare_layer_matrices(config); i++) {
+            size_t id = pare_layer_matrix(config, layer, i);
             if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
         }
-        for (size_t id = experts + layer * each; pare_has_experts(config) && id < experts + (layer + 1) * each; id++)
-            if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
-    }
     return matrices;
 }
 
-/* Experts whose inputs are the layer's because fewer tokens reach them; NULL: there are none. */
-static json_t *borrowers_json(const pare_sparsity_results *r) {
+static bool borrows(const pare_matrix_result *r) {
+    return r->borrowed;
+}
+
+static bool is_silent(const pare_matrix_result *r) {
+    return r->silent;
+}
+
+/* Experts with a matrix of which this holds; NULL: there are none. */
+static json_t *experts_json(const pare_sparsity_results *r, bool (*holds)(const pare_matrix_result *)) {
     uint64_t count = 0, unreached = 0;
     pare_expert_place first = {0}, place;
     size_t last = SIZE_MAX;
     for (size_t id = 0; id < r->model->tensor_count; id++) {
         const pare_matrix_result *m = &r->matrices[id];
-        if (!m->borrowed || !pare_tensor_id_split_expert(r->model, id, &place)) continue;
+        if (!holds(m) || !pare_tensor_id_split_expert(r->model, id, &place)) continue;
         size_t expert = (size_t)place.layer * r->model->config.experts.count + place.expert;
         if (expert == last) continue;
         last = expert;
@@ -113,7 +118,7 @@ static json_t *borrowers_json(const pare_sparsity_results *r) {
 
 json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     uint64_t gone, all;
-    json_t *matrices = matrices_json(r), *borrowers = borrowers_json(r);
+    json_t *matrices = matrices_json(r), *borrowers = experts_json(r, borrows), *silent = experts_json(r, is_silent);
     pare_matrices_count(r->model, r->matrices, &gone, &all);
     json_t *json =
         pare_json_of({"target", target_json(r)}, {"weights", pare_json_count(all)}, {"removed", pare_json_count(gone)},
@@ -121,6 +126,7 @@ json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     if (r->permutation) pare_json_put(json, "permutation", pare_json_same(r->permutation));
     if (r->residual) pare_json_put(json, "residual", residual_json(r->residual));
     if (borrowers) pare_json_put(json, "inputs_of_layer", borrowers);
+    if (silent) pare_json_put(json, "without_score", silent);
     pare_json_put(json, "matrices", matrices);
     return json;
 }

@@ -13,6 +13,7 @@ typedef struct pare_matrix_result {
     bool pruned;
     bool borrowed;  /* a part of an expert that saw fewer tokens than inputs, and was judged by what the layer sees */
     bool of_expert; /* whose inputs were looked at; and the tokens that reach it */
+    bool silent;    /* a part of an expert whose weights have no score, as no token reaches it */
     int64_t tokens;
     bool bias; /* it makes up for the mean of what is missing */
     int64_t rows, columns, kept;

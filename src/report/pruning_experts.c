@@ -56,6 +56,17 @@ static json_t *borrowers_warning(const pare_pruning_results *r) {
     return warning;
 }
 
+/* Of single weights that a gradient alone scores. */
+static json_t *unscored_warning(const pare_pruning_results *r) {
+    const json_t *some = json_object_get(r->part, "without_score");
+    if (!some) return NULL;
+    return pare_json_format(
+        "no token of the calibration text reaches %lld of the experts (the first one is expert %lld of layer %lld): "
+        "their weights have no gradient and no score, and those with the lowest numbers went; calibrate on more text, "
+        "or on other text",
+        (long long)whole(some, "experts"), (long long)whole(some, "expert"), (long long)whole(some, "layer"));
+}
+
 static bool is_silent(const pare_unit_scores *scores, const pare_widths *w, uint32_t layer, uint32_t expert) {
     const double *of = pare_unit_scores_of_expert(scores, w, layer, expert);
     for (uint32_t i = 0; i < w->expert_ffn; i++)
@@ -86,7 +97,7 @@ static json_t *silent_warning(const pare_pruning_results *r) {
 }
 
 void pare_report_expert_warnings(const pare_pruning_results *r, json_t *warnings) {
-    json_t *all[] = {experts_warning(r), borrowers_warning(r), silent_warning(r)};
+    json_t *all[] = {experts_warning(r), borrowers_warning(r), unscored_warning(r), silent_warning(r)};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) pare_json_append(warnings, all[i]);
 }

@@ -72,8 +72,8 @@ bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selec
                             const pare_tensor *tensor) {
     pare_expert_place first;
     if (narrowed(model, selection, tensor, &first)) return true;
-    if (tensor->view && tensor->view->exponents && pare_experts_first_in(model, tensor) < model->tensor_count)
-        return true;
+    bool straight = tensor->view && model->config.family->experts.turned; /* not as it is written */
+    if (straight && pare_experts_first_in(model, tensor) < model->tensor_count) return true;
     for (size_t i = 0; repaired && repaired->matrix && i < model->slice_count; i++)
         if (model->slices[i].whole == tensor && repaired->matrix[model->slices[i].id]) return true;
     return false;

@@ -30,8 +30,9 @@ typedef struct pare_expert_numbers {
 void pare_expert_part_put(const pare_config *config, const pare_expert_place *place, pare_expert_numbers part,
                           void *share);
 
-/* True of such a tensor if some part of it was repaired, channels of it go, or it is packed; and its experts
- * that are left, with what was repaired, and of the others the channels that they keep. repaired: NULL: nothing. */
+/* True of such a tensor if some part of it was repaired, channels of it go, or it lies in another order than it is
+ * written in; and its experts that are left, with what was repaired, and of the others the channels that they keep.
+ * repaired: NULL: nothing. */
 bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                             const pare_tensor *tensor);
 pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,

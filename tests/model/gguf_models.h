@@ -90,18 +90,19 @@ static inline size_t gguf_whole(const json_t *row, size_t index) {
 }
 
 /* [names, shape, block, first, rows, turned]: of each of the tensors, rows [first, first + rows) of every `block`, or
- * all where that is 0, as they are or turned within the block. */
+ * all where that is 0, as they are or turned within the block; with two numbers more, of as many columns from one on. */
 static inline void gguf_append_parted(gguf_bytes *to, const json_t *row) {
     const json_t *names = json_array_get(row, 0), *shape = json_array_get(row, 1);
     size_t rank = json_array_size(shape), columns = gguf_whole(shape, rank - 1), all = gguf_whole(shape, 0);
     if (rank == 3) all *= gguf_whole(shape, 1);
     size_t block = gguf_whole(row, 2) ? gguf_whole(row, 2) : all, first = gguf_whole(row, 3);
-    size_t rows = gguf_whole(row, 2) ? gguf_whole(row, 4) : all, count = rows * columns;
+    size_t taken = gguf_whole(row, 7) ? gguf_whole(row, 7) : columns;
+    size_t rows = gguf_whole(row, 2) ? gguf_whole(row, 4) : all, count = rows * taken;
     bool turned = gguf_whole(row, 5);
     for (size_t n = 0; n < json_array_size(names); n++)
         for (size_t at = 0; at < all / block * count; at++) {
-            size_t inside = at % count, i = turned ? inside % rows : inside / columns;
-            size_t column = turned ? inside / rows : inside % columns;
+            size_t inside = at % count, i = turned ? inside % rows : inside / taken;
+            size_t column = gguf_whole(row, 6) + (turned ? inside / rows : inside % taken);
             float value = family_weight(json_string_value(json_array_get(names, n)), rank,
                                         (uint32_t)((at / count * block + first + i) * columns + column));
             gguf_append(to, &value, sizeof value);

@@ -1,6 +1,8 @@
 /* Gradients of single sequences, as their squares and absolutes add up, and what linear layers' outputs get, in every
- * family, biases included: against passes over one sequence at a time, and against the gradients of biases. */
+ * family, biases, experts and latents included: against passes over one sequence at a time, and against the gradients of biases. */
 #include "families.h"
+#include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 
 typedef struct fixture {
     const pare_model *model;
@@ -18,7 +20,8 @@ static void fixture_new(fixture *f) {
     for (size_t id = 0; id < count; id++) {
         f->weights[id] = calloc(f->model->tensors[id]->count + 1, sizeof(float));
         f->samples[id] = calloc(f->model->tensors[id]->count + 1, sizeof(float));
-        f->outputs[id] = calloc((size_t)f->model->tensors[id]->count + 1, sizeof(double));
+        /* A Down without columns puts out, too. */
+        f->outputs[id] = calloc((size_t)f->model->tensors[id]->count + f->model->config.hidden, sizeof(double));
     }
 }
 
@@ -84,6 +87,17 @@ static float expected_sample(const fixture *alone, size_t id, size_t i, pare_sam
     return (float)(sum / (int)FAMILY_SEQUENCES);
 }
 
+/* Matrices and their biases, of experts, routers and latents, too; norms have none. */
+static bool has_samples(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    pare_expert_place place;
+    if (pare_tensor_is_absent(model->tensors[id])) return false;
+    if (pare_tensor_id_split_expert(model, id, &place)) return place.what != PARE_EXPERT_CORRECTION;
+    if (pare_tensor_id_split(model, id, &layer, &role)) return pare_role_is_matrix(pare_roles[role].of);
+    return pare_tensor_id_split_latent(model, id, &layer);
+}
+
 static size_t compare_samples(const json_t *one, fixture *f, pare_sample_gradients what, int64_t micro_batch) {
     fixture alone[FAMILY_SEQUENCES];
     size_t wrong = 0;
@@ -94,23 +108,21 @@ static size_t compare_samples(const json_t *one, fixture *f, pare_sample_gradien
     }
     run(f, f->ids, (pare_pass_shape){.sequences = FAMILY_SEQUENCES, .samples = true, .micro_batch = micro_batch},
         (pare_gradient_sink){.samples = what});
-    for (uint32_t layer = 0; layer < f->model->config.layers; layer++)
-        for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-            if (!pare_has_role(&f->model->config.architecture, role) || !pare_role_is_matrix(pare_roles[role].of))
-                continue; /* norms have none */
-            size_t id = pare_tensor_id_in(&f->model->config, layer, role), count = f->model->tensors[id]->count;
-            /* Keys' biases may have no gradient: what is left of them is rounding, squared 1e-16 of others' size. */
-            double worst = 0.0, largest = what == PARE_SAMPLES_SQUARES ? 1e-9 : 1e-4;
-            for (size_t i = 0; i < count; i++) {
-                float wanted = expected_sample(alone, id, i, what);
-                largest = fmax(largest, (double)wanted);
-                worst = family_worse(worst, fabs((double)f->samples[id][i] - (double)wanted));
-            }
-            if (worst <= 1e-4 * largest) continue;
-            wrong++;
-            fprintf(stderr, "%s: samples of %s differ by %.2g of the largest\n", family_name(one),
-                    f->model->tensors[id]->name, worst / largest);
+    for (size_t id = 0; id < f->model->tensor_count; id++) {
+        size_t count = f->model->tensors[id]->count;
+        if (!has_samples(f->model, id)) continue;
+        /* Keys' biases may have no gradient: what is left of them is rounding, squared 1e-16 of others' size. */
+        double worst = 0.0, largest = what == PARE_SAMPLES_SQUARES ? 1e-9 : 1e-4;
+        for (size_t i = 0; i < count; i++) {
+            float wanted = expected_sample(alone, id, i, what);
+            largest = fmax(largest, (double)wanted);
+            worst = family_worse(worst, fabs((double)f->samples[id][i] - (double)wanted));
         }
+        if (worst <= 1e-4 * largest) continue;
+        wrong++;
+        fprintf(stderr, "%s: samples of %s differ by %.2g of the largest\n", family_name(one),
+                f->model->tensors[id]->name, worst / largest);
+    }
     for (int j = 0; j < FAMILY_SEQUENCES; j++)
         fixture_free(&alone[j]);
     return wrong;

@@ -23,7 +23,7 @@ CASES = ("mixtral", "qwen2_moe", "qwen2_moe every second layer", "qwen3_moe", "q
          "phimoe", "deepseek_v2", "deepseek_v3", "dots1")
 REPAIRED = ("mixtral", "qwen3_moe", "granitemoe")  # no other FFN is narrowed, and channels go one at a time
 DAMPING = 1e-2  # as the preset has it
-METHODS = ("magnitude-l1", "wanda-structured", "taylor")
+METHODS = ("magnitude-l1", "wanda-structured", "taylor", "taylor-second", "taylor-mix")
 KEYS = ("moe_intermediate_size", "shared_expert_intermediate_size", "intermediate_size", "n_shared_experts")
 
 
@@ -33,27 +33,30 @@ def dense_modules(model):
 
 
 def parts_of(module, e=None):
-    """Gate, up [f, d], down [d, f], and the gradients of their weights."""
+    """Gate, up [f, d], down [d, f], the gradients of their weights, and the mean squares of single sequences' gradients."""
     if e is None:
         weights = [module.gate_proj.weight, module.up_proj.weight, module.down_proj.weight]
-        return [w.detach() for w in weights], [w.grad for w in weights]
+        return [w.detach() for w in weights], [w.grad for w in weights], [w.squares for w in weights]
 
     def split(both, down):
         return [*both[e].chunk(2, 0), down[e]]
 
     both, down = module.gate_up_proj, module.down_proj
-    return split(both.detach(), down.detach()), split(both.grad, down.grad) if both.grad is not None else None
+    return split(both.detach(), down.detach()), split(both.grad, down.grad), split(both.squares, down.squares)
 
 
-def score(method, weights, gradients, x, act):
+def element(method, w, g, squares):
+    """LLM-Pruner's param_first, param_second, param_mix."""
+    return {"taylor": w * g, "taylor-second": w * w * squares, "taylor-mix": w * g - w * w * squares / 2}[method].abs()
+
+
+def score(method, parts, x, act):
     """[f] of one FFN; x: [tokens, d] what reaches it."""
-    gate, up, down = weights
+    weights = gate, up, down = parts[0]
     if method == "magnitude-l1":
         return gate.abs().sum(1) + up.abs().sum(1) + down.abs().sum(0)
-    if method == "taylor":
-        if gradients is None:
-            return torch.zeros(len(gate), dtype=gate.dtype)
-        return sum((w * g).abs().sum(axis) for w, g, axis in zip(weights, gradients, (1, 1, 0)))
+    if method.startswith("taylor"):
+        return sum(element(method, *each).sum(axis) for *each, axis in zip(*parts, (1, 1, 0)))
     h = act(x @ gate.T) * (x @ up.T)
     outer, inner = x.norm(dim=0), h.norm(dim=0)
     return (gate.abs() * outer).sum(1) + (up.abs() * outer).sum(1) + (down.abs() * inner).sum(0)
@@ -70,13 +73,25 @@ def left_of(width):
 
 
 def look(model):
-    """Inputs of all FFNs on the ids, and gradients of their weights."""
+    """Inputs of all FFNs on the ids, gradients of their weights, and mean squares of each sequence's."""
     seen, hooks = {}, []
     for name, module in expert_modules(model) + dense_modules(model):
         hooks.append(module.register_forward_hook(lambda m, inputs, output, name=name: seen.__setitem__(name, [i.detach() for i in inputs])))
-    loss_of(model).backward()
+    loss_of(model)
     for hook in hooks:
         hook.remove()
+    for p in model.parameters():
+        p.squares = torch.zeros_like(p)
+    for sequence in families.IDS:
+        model.zero_grad()
+        torch.nn.functional.cross_entropy(families.logits_of(model, sequence[None])[0, :-1], torch.tensor(sequence[1:])).backward()
+        for p in model.parameters():
+            if p.grad is not None:
+                p.squares += p.grad.square() / len(families.IDS)
+    model.zero_grad()
+    loss_of(model).backward()
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p) if p.grad is None else p.grad
     return seen
 
 
@@ -89,17 +104,17 @@ def choose(model, method, seen):
         x = x.reshape(-1, x.shape[-1])
         lists = []
         for e in range(module.num_experts):
-            weights, gradients = parts_of(module, e)
+            parts = parts_of(module, e)
             reached = torch.where((index.reshape(len(x), -1) == e).any(-1))[0]
-            lists.append(kept_of(score(method, weights, gradients, x[reached], module.act_fn).tolist(), left_of(len(weights[0]))))
+            lists.append(kept_of(score(method, parts, x[reached], module.act_fn).tolist(), left_of(len(parts[0][0]))))
         kept[name] = lists
     for name, module in dense_modules(model):
         x = seen[name][0]
-        weights, gradients = parts_of(module)
-        width = len(weights[0])
+        parts = parts_of(module)
+        width = len(parts[0][0])
         bound = "shared_experts" in name and times
         keep = times * left_of(width // times) if bound else left_of(width)
-        kept[name] = kept_of(score(method, weights, gradients, x.reshape(-1, x.shape[-1]), module.act_fn).tolist(), keep)
+        kept[name] = kept_of(score(method, parts, x.reshape(-1, x.shape[-1]), module.act_fn).tolist(), keep)
     return kept
 
 
@@ -166,7 +181,7 @@ def repaired(model, seen):
         (x, index, _), = look_at
         x, lists = x.reshape(-1, x.shape[-1]), []
         for e in range(module.num_experts):
-            (gate, up, down), _ = parts_of(module, e)
+            gate, up, down = parts_of(module, e)[0]
             f, reached = len(gate), torch.where((index.reshape(len(x), -1) == e).any(-1))[0]
             all_ = module.act_fn(x @ gate.T) * (x @ up.T)
             own = all_[reached]

@@ -13,7 +13,7 @@ from families import IDS
 from family_pruning import DATA, PARE, look, write_model
 
 CASES = ("mixtral", "qwen2_moe", "qwen3_moe", "granitemoe plain", "gpt_oss")
-METHODS = ("magnitude-l2", "taylor")
+METHODS = ("magnitude-l2", "taylor", "taylor-second")
 
 
 def prune(model, output, method):
@@ -21,7 +21,7 @@ def prune(model, output, method):
     with open(ids, "w", encoding="utf-8") as f:
         json.dump(IDS.tolist(), f)
     subprocess.run([PARE, "prune", model, "-o", output, "--threads", "1", "--compute", "fp32", "--quiet", "--ratio", "0.5", "--ffn-layers", "none", "--method", method,
-                    *(["--calib", ids, "--samples", str(len(IDS)), "--length", str(len(IDS[0]))] if method == "taylor" else [])], check=True)
+                    *(["--calib", ids, "--samples", str(len(IDS)), "--length", str(len(IDS[0]))] if method.startswith("taylor") else [])], check=True)
 
 
 def main():

@@ -21,12 +21,13 @@ import torch
 import transformers
 
 import families
-from family_cases import EXPERT_CASES, EXPERTS, LATENT, LOCAL, ROUTED, YARN, like_llama
+from family_cases import CHUNKED, EXPERT_CASES, EXPERTS, LATENT, LOCAL, ROUTED, YARN, like_llama
 from families import IDS, PICKED, V, build, counted, digits, logits_of, stream, weight
-from gguf_models import change
+from gguf_models import change, factors_of
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "gguf_experts.json.gz")
 ARCH = gguf.MODEL_ARCH
+LLAMA4 = CHUNKED | {"attention_chunk_size": 8192, "use_qk_norm": True}
 # By case: the architecture, whether rows of Q and K are stored in pairs, and its own config.json where llama.cpp has not that of family_cases.py.
 CASES = {
     "mixtral": (ARCH.LLAMA, True, None),
@@ -43,6 +44,11 @@ CASES = {
     "deepseek_v3": (ARCH.DEEPSEEK2, False, None),
     "glm4_moe_lite, one dense": (ARCH.DEEPSEEK2, False, like_llama("glm4_moe_lite", **LATENT, **ROUTED, num_hidden_layers=3,
                                                                    mlp_layer_types=["dense", "sparse", "sparse"])),
+    "llama4_text": (ARCH.LLAMA4, False, like_llama("llama4_text", **LLAMA4, num_experts_per_tok=1, num_hidden_layers=4, interleave_moe_layer_step=2)),
+    "llama4_text, two of six everywhere": (ARCH.LLAMA4, False, like_llama(
+        "llama4_text", **LLAMA4, num_experts_per_tok=2, num_hidden_layers=5, interleave_moe_layer_step=1, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 32})),
 }
 
 
@@ -56,7 +62,7 @@ def base(writer, c):
     writer.add_block_count(c.num_hidden_layers)
     writer.add_context_length(c.max_position_embeddings)
     writer.add_embedding_length(c.hidden_size)
-    writer.add_feed_forward_length(c.intermediate_size)
+    writer.add_feed_forward_length(getattr(c, "intermediate_size_mlp", c.intermediate_size))
     writer.add_head_count(c.num_attention_heads)
     writer.add_head_count_kv(1 if get("kv_lora_rank") else c.num_key_value_heads)
     if rope.get("rope_type") == "yarn":
@@ -90,6 +96,11 @@ def metadata(writer, c, arch, sigmoid):
         writer.add_logit_scale(c.logits_scaling)
     if arch in (ARCH.QWEN2MOE, ARCH.QWEN3MOE, ARCH.GLM4_MOE, ARCH.DOTS1, ARCH.DEEPSEEK2):
         writer.add_expert_feed_forward_length(c.moe_intermediate_size)
+    if arch == ARCH.LLAMA4:
+        writer.add_vocab_size(c.vocab_size)
+        writer.add_rope_dimension_count(head)
+        writer.add_interleave_moe_layer_step(c.interleave_moe_layer_step)
+        writer.add_expert_feed_forward_length(c.intermediate_size)
     if arch == ARCH.QWEN2MOE:
         writer.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
     if arch == ARCH.GLM4_MOE:
@@ -131,17 +142,29 @@ def parted(names, shape, block=0, first=0, rows=0, turned=False):
     return each.transpose(0, 2, 1) if turned else each, [names, shape, block, first, rows, int(turned)]
 
 
+def turned(name, shape, first, columns):
+    """Columns [first, first + columns) of every matrix as its rows."""
+    numbers = weight(name, shape).numpy().astype(np.float32)[:, :, first:first + columns].transpose(0, 2, 1)
+    return numbers, [[name], shape, shape[1], 0, shape[1], 1, first, columns]
+
+
 def stored(c, shapes, arch, pairs):
     """(name in transformers' words for the package to map, numbers, how they are made), tensor by tensor."""
     done = set()
     for name, shape in shapes.items():
-        if ".experts." in name:
+        if ".experts." in name and name.endswith(".weight"):
             before, rest = name.split(".experts.")
             part = rest.split(".")[1]
             if (before, part) not in done:
                 done.add((before, part))
                 names = [f"{before}.experts.{i}.{part}.weight" for i in range(sum(1 for n in shapes if n.startswith(f"{before}.experts.") and n.endswith(f".{part}.weight")))]
                 yield f"{before}.experts.{part}.weight", *parted(names, shape)
+        elif name.endswith("experts.gate_up_proj"):  # Llama 4's
+            width = shape[2] // 2
+            for i, part in enumerate(("gate_proj", "up_proj")):
+                yield name.replace("gate_up_proj", part) + ".weight", *turned(name, shape, i * width, width)
+        elif name.endswith("experts.down_proj"):
+            yield name + ".weight", *turned(name, shape, 0, shape[2])
         elif name.endswith("input_linear.weight"):  # Granite's
             width = shape[1] // 2
             for i, part in enumerate(("gate_proj", "up_proj")):
@@ -166,6 +189,11 @@ def write(path, c, shapes, arch, pairs, split=0):
     sigmoid = any("e_score_correction_bias" in name for name in shapes)
     writer.add_type("model")
     metadata(writer, c, arch, sigmoid)
+    rope = getattr(c, "rope_parameters", None) or {}
+    head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+    for name, numbers in factors_of(writer, c, rope, head).items():
+        writer.add_tensor(name, numbers.astype(np.float32))
+        rows.append([name, numbers.astype(np.float32).tolist()])
     for name, numbers, made in stored(c, shapes, arch, pairs):
         mapped = names.get_name(name.replace("e_score_correction_bias", "e_score_correction.bias"), try_suffixes=(".weight", ".bias"))
         assert mapped, name

@@ -296,7 +296,6 @@ static void what_cannot_be_is_refused(void **state) {
         bool heads, some;
         const char *part;
     } refused[] = {
-        {"mixtral", "taylor-second", 0.5, false, false, "gradients of single samples"},
         {"mixtral", "gates", 0.5, false, false, "a gate of every unit"},
         {"mixtral", "taylor", 0.97, false, false, "would leave the experts of layer 0 without a single channel"},
         {"mixtral", "taylor", 0.5, false, true, "has one width for the experts of all layers"},

@@ -83,7 +83,6 @@ static void what_cannot_be_is_refused(void **state) {
         bool ffn;
     } refused[] = {
         {"mixtral", "gates", "a gate of every unit does not reach inside experts", true},
-        {"mixtral", "taylor-second", "gradients of single samples", false},
         {"olmoe", "taylor", "whole experts (--mode expert)", false},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

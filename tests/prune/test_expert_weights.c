@@ -4,6 +4,7 @@
  * experts is refused. */
 #include "family_place.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 
 #define WEIGHTS_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_weights.json"
 
@@ -56,17 +57,24 @@ static size_t differences(const pare_model *model, size_t id, const char *mask, 
     return wrong;
 }
 
-static size_t layer_differences(const pare_model *model, uint32_t layer, const char *mask, size_t *at) {
+static size_t layer_differences(const pare_model *model, uint32_t layer, bool attention, const char *mask, size_t *at) {
     static const pare_role roles[] = {PARE_ROLE_Q,    PARE_ROLE_K,  PARE_ROLE_V,   PARE_ROLE_O,
                                       PARE_ROLE_GATE, PARE_ROLE_UP, PARE_ROLE_DOWN};
     size_t wrong = 0;
-    for (uint32_t expert = 0; expert < model->config.widths[layer].experts; expert++)
+    for (uint32_t expert = 0; !attention && expert < model->config.widths[layer].experts; expert++)
         for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
             wrong += differences(model, pare_tensor_id_expert(&model->config, layer, expert, part), mask, at);
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-        if (!pare_tensor_is_absent(model->tensors[pare_tensor_id(layer, roles[i])]))
+        if (!pare_tensor_is_absent(model->tensors[pare_tensor_id(layer, roles[i])]) &&
+            (!attention || pare_role_in(roles[i], PARE_PART_ATTENTION)))
             wrong += differences(model, pare_tensor_id(layer, roles[i]), mask, at);
+    if (pare_latent_tensors(&model->config))
+        wrong += differences(model, pare_tensor_id_query_down(&model->config, layer), mask, at);
     return wrong;
+}
+
+static bool goes_one_by_one(const json_t *row) {
+    return strcmp(json_string_value(json_object_get(row, "method")), "one by one") == 0;
 }
 
 static void check_written(const expected *e, const weighing *p, const json_t *row, const char *what) {
@@ -75,11 +83,12 @@ static void check_written(const expected *e, const weighing *p, const json_t *ro
     pare_model *model;
     if (pare_model_open(p->at.output, &model) != PARE_OK) fail_msg("%s", pare_message());
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        wrong += layer_differences(model, layer, mask, &at);
+        wrong += layer_differences(model, layer, goes_one_by_one(row), mask, &at);
     if (wrong) fail_msg("%s: %zu of %zu weights went otherwise", what, wrong, at);
     assert_int_equal((at + 7) / 8 * 2, strlen(mask));
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         size_t router = pare_tensor_id_router(&model->config, layer);
+        if (pare_tensor_is_absent(model->tensors[router])) continue;
         assert_memory_equal(model->tensors[router]->data, p->at.m.model->tensors[router]->data,
                             model->tensors[router]->bytes);
     }
@@ -114,6 +123,20 @@ static void check_report(const json_t *report, const json_t *row, bool seen) {
     assert_true(found > 0);
 }
 
+/* Of attention alone. */
+static void look_one_by_one(weighing *p) {
+    static const char *const attention = "self_attn";
+    static const pare_setting sequential = {"true_sequential", "yes"};
+    p->options.sparsity.targets = &attention;
+    p->options.sparsity.target_count = 1;
+    p->options.settings = &sequential;
+    p->options.setting_count = 1;
+}
+
+static bool looks_at_inputs(const char *method) {
+    return strcmp(method, "wanda") == 0 || strcmp(method, "sparsegpt") == 0 || strcmp(method, "gblm") == 0;
+}
+
 static void weights_go_as_the_prototype_has_it(void **state) {
     const expected *e = *state;
     size_t i, j;
@@ -124,10 +147,11 @@ static void weights_go_as_the_prototype_has_it(void **state) {
         char what[128];
         json_t *report;
         snprintf(what, sizeof what, "%s, %s", family_name(one), method);
-        weighing p = weigh(e, family_name(one), method);
+        weighing p = weigh(e, family_name(one), goes_one_by_one(row) ? "wanda" : method);
+        if (goes_one_by_one(row)) look_one_by_one(&p);
         if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", what, pare_message());
         check_written(e, &p, row, what);
-        check_report(report, row, strcmp(method, "magnitude") != 0);
+        if (!goes_one_by_one(row)) check_report(report, row, looks_at_inputs(method));
         json_decref(report);
         place_close(&p.at);
     }
@@ -196,6 +220,25 @@ static void unreached_experts_are_named(void **state) {
     }
 }
 
+/* The same, of scores that are gradients alone. */
+static void unreached_experts_have_no_score(void **state) {
+    static const char *const methods[] = {"pruner-zero", "taylor", "taylor-second", "moreau", "gblm-gradient"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        weighing p = weigh(*state, "olmoe normalised, one of four", methods[i]);
+        json_t *report;
+        tiny_write_text(p.at.m.folder, "ids.json", "[[3,7]]");
+        p.options.calibration = (pare_calibration_options){.source = p.at.ids, .samples = 1, .length = 2};
+        if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", methods[i], pare_message());
+        const json_t *some = json_object_get(json_object_get(report, "sparsity"), "without_score");
+        assert_true(json_integer_value(json_object_get(some, "experts")) >= 4);
+        const char *warning = json_string_value(json_array_get(json_object_get(report, "warnings"), 0));
+        assert_non_null(warning);
+        assert_non_null(strstr(warning, "their weights have no gradient and no score"));
+        json_decref(report);
+        place_close(&p.at);
+    }
+}
+
 static void what_stays_outside_is_refused(void **state) {
     static const struct {
         const char *method;
@@ -205,8 +248,7 @@ static void what_stays_outside_is_refused(void **state) {
         {"wanda", {"compare", "global"}, "one threshold for the whole model"},
         {"wanda-owl", {NULL, NULL}, "--allocate owl or search"},
         {"wanda", {"permute", "assign"}, "a permutation of channels"},
-        {"gblm", {NULL, NULL}, "by their gradients"},
-        {"wanda++", {NULL, NULL}, "by their gradients"},
+        {"wanda++", {NULL, NULL}, "the gradient of a block's own output"},
         {"sparsegpt", {"residual_rank", "2"}, "--residual-rank"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -251,7 +293,9 @@ static bool holds_a_layer(const char *folder) {
 static void finished_layers_are_taken_up(void **state) {
     static const struct {
         const char *model, *method;
-    } cases[] = {{"mixtral", "sparsegpt"}, {"granitemoe", "wanda"}, {"qwen2_moe every second layer", "best-sparse"}};
+    } cases[] = {
+        {"mixtral", "sparsegpt"}, {"granitemoe", "wanda"},      {"qwen2_moe every second layer", "best-sparse"},
+        {"qwen2_moe", "gblm"},    {"deepseek_v2", "sparsegpt"}, {"glm4_moe_lite", "best-sparse"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weighing p = weigh(*state, cases[i].model, cases[i].method);
         size_t size, other, kept = 0;
@@ -277,8 +321,8 @@ static void finished_layers_are_taken_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_go_as_the_prototype_has_it), cmocka_unit_test(groups_change_nothing),
-        cmocka_unit_test(unreached_experts_are_named),        cmocka_unit_test(finished_layers_are_taken_up),
-        cmocka_unit_test(what_stays_outside_is_refused),
+        cmocka_unit_test(unreached_experts_are_named),        cmocka_unit_test(unreached_experts_have_no_score),
+        cmocka_unit_test(finished_layers_are_taken_up),       cmocka_unit_test(what_stays_outside_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
