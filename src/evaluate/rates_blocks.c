@@ -1,9 +1,11 @@
 /* How fast blocks go forward, backward, and with one token of each of some sequences. */
 #include "evaluate/rates.h"
 #include "evaluate/timed.h"
+#include "model/expert_tensors.h"
 #include "model/walk.h"
 #include "support/memory.h"
 #include "support/order.h"
+#include "support/random.h"
 
 #include <string.h>
 
@@ -28,13 +30,21 @@ typedef struct block_run {
     size_t count; /* of hidden states */
     uint32_t layer;
     float *x, *dx;
+    float *out; /* where there are experts, which nothing but a block's output needs; else NULL */
 } block_run;
 
 static pare_status run_block(void *context) {
     block_run *run = context;
     run->block = pare_walk_block(&run->walk, run->layer++ % run->model->config.layers);
     run->block.batch = run->sequences;
-    return pare_block_forward(&run->block, run->x, NULL);
+    return pare_block_forward(&run->block, run->x, run->out);
+}
+
+/* A block with experts takes so long that it is run once: not when its pages are touched for the first time. */
+static pare_status warm_up(block_run *run) {
+    PARE_TRY(run_block(run));
+    run->layer = 0;
+    return PARE_OK;
 }
 
 static pare_status prepare_backward(void *context) {
@@ -55,6 +65,8 @@ static bool wants_matrices(void *context, size_t id) {
     const block_run *run = context;
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
+    if (pare_tensor_id_split_expert(run->model, id, &place)) return place.what == PARE_EXPERT_OWN;
     return pare_tensor_id_split(run->model, id, &layer, &role) && pare_role_is_matrix(role);
 }
 
@@ -67,16 +79,20 @@ static pare_status take_rows(void *context, size_t id, int64_t first, int64_t ro
 static void close_run(block_run *run) {
     pare_free(run->x);
     pare_free(run->dx);
+    pare_free(run->out);
     pare_free(run->gradients.chunk);
     pare_activations_free(&run->activations);
     pare_walk_free(&run->walk);
 }
 
+/* No two tokens alike: they would reach the same experts, and nothing else would be read. */
 static pare_status fill_states(block_run *run) {
+    pare_random random = {0};
     PARE_TRY(pare_alloc(&run->x, run->count, sizeof *run->x, "hidden states"));
     for (size_t i = 0; i < run->count; i++)
-        run->x[i] = (float)(i * 2654435761u % 1024) / 512.0f - 1.0f;
-    return PARE_OK;
+        run->x[i] = (float)(2.0 * pare_random_uniform(&random) - 1.0);
+    if (!pare_has_experts(&run->model->config)) return PARE_OK;
+    return pare_alloc_uninitialized(&run->out, run->count, sizeof *run->out, "hidden states");
 }
 
 static int64_t chunk_elements(const pare_config *config) {
@@ -119,6 +135,7 @@ static pare_status measure(const pare_rates_request *r, int64_t sequences, int64
     pare_status status = fill_states(&run);
     double once = operations_of_blocks(r->model, sequences, length);
     double back = operations_of_backward(r->model, sequences, length);
+    if (status == PARE_OK && run.out) status = warm_up(&run);
     if (status == PARE_OK) status = pare_timed_rate(NULL, run_block, &run, once, forward);
     if (status == PARE_OK && backward) status = open_backward(&source, length, &run);
     if (status == PARE_OK && backward) status = pare_timed_rate(prepare_backward, run_backward, &run, back, backward);
@@ -129,17 +146,19 @@ static pare_status measure(const pare_rates_request *r, int64_t sequences, int64
 static uint64_t bytes_of(const pare_rates_request *r, int64_t sequences, bool backward) {
     const pare_source source = {.model = r->model, .backend = r->backend};
     const pare_config *config = &r->model->config;
-    uint64_t states = 2 * (uint64_t)(sequences * r->length) * config->hidden * sizeof(float);
+    uint64_t states = 3 * (uint64_t)(sequences * r->length) * config->hidden * sizeof(float);
     uint64_t room = pare_activations_bytes(r->backend, config, sequences * r->length, true) +
                     pare_attention_workspace_bytes(r->backend, config, sequences, r->length, true) +
                     (uint64_t)chunk_elements(config) * sizeof(float);
     return pare_walk_bytes(&source, r->length, sequences) + states + (backward ? room : 0);
 }
 
-/* As many sequences as take a while, and not long, and leave half of the memory. */
+/* As many sequences as take a while, and not long, and leave half of the memory; of experts, whose weights are read for
+ * as many tokens as there are, as a pass has them at a time. */
 static int64_t sequences_of(const pare_rates_request *r, double products, bool backward) {
     double each = operations_of_blocks(r->model, 1, r->length);
     int64_t most = pare_larger(TOKENS / r->length, 1), some = (int64_t)(piece * products / each);
+    if (pare_has_experts(&r->model->config)) some = most;
     int64_t count = pare_larger(pare_smaller(some, most), 1);
     while (count > 1 && r->limit && bytes_of(r, count, backward) > r->limit / 2)
         count /= 2;
