@@ -3,6 +3,8 @@
 #include "model/latent_tensors.h"
 #include "model/layer_matrices.h"
 #include "model/pass_internal.h"
+#include "model/teaching.h"
+#include "support/memory.h"
 
 #include <math.h>
 #include <string.h>
