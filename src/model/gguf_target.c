@@ -77,9 +77,10 @@ static bool computes_as(const pare_config *config, const pare_family *family) {
     plain = plain && (!is_set(a->attention_scale) || fabs(a->attention_scale / usual - 1) < 1e-6);
     return plain && a->ends == b->ends && a->slots == b->slots && a->norm == b->norm && a->norm_unit == b->norm_unit &&
            a->no_final_norm == b->no_final_norm && a->norm_after_add == b->norm_after_add &&
-           a->parallel == b->parallel && a->head_norm == b->head_norm && a->chunked == b->chunked && a->ungated == b->ungated &&
-           a->activation == b->activation && a->positions == b->positions && a->interleaved == b->interleaved &&
-           a->bidirectional == b->bidirectional && config->rope[0].rotated == config->head_size;
+           a->parallel == b->parallel && a->head_norm == b->head_norm && a->chunked == b->chunked &&
+           a->ungated == b->ungated && a->activation == b->activation && a->positions == b->positions &&
+           a->interleaved == b->interleaved && a->bidirectional == b->bidirectional &&
+           config->rope[0].rotated == config->head_size;
 }
 
 /* Layers without rotation: none, or those that the family has where its file is silent. */
