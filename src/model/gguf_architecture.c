@@ -4,9 +4,10 @@
 #include <string.h>
 
 #define GRANITE_KEYS                                                                                                   \
-    {"embedding_scale", "embedding_multiplier"}, {"residual_scale", "residual_multiplier"},                            \
-        {"attention.scale", "attention_multiplier"}, {                                                                 \
-        "logit_scale", "logits_scaling"                                                                                \
+    {.gguf = "embedding_scale", .config = "embedding_multiplier"},                                                     \
+        {.gguf = "residual_scale", .config = "residual_multiplier"},                                                   \
+        {.gguf = "attention.scale", .config = "attention_multiplier"}, {                                               \
+        .gguf = "logit_scale", .config = "logits_scaling"                                                              \
     }
 
 /* V is stored as two tensors (gguf_latent.h). */
@@ -25,17 +26,17 @@ static const pare_gguf_architecture rows[] = {
      .pre_scaled = true,
      .window_period = 2,
      .largest = 46,
-     .keys = {{"attn_logit_softcapping", "attn_logit_softcapping"},
-              {"final_logit_softcapping", "final_logit_softcapping"},
+     .keys = {{.gguf = "attn_logit_softcapping", .config = "attn_logit_softcapping"},
+              {.gguf = "final_logit_softcapping", .config = "final_logit_softcapping"},
               {"attention.sliding_window", "sliding_window", true}}},
     {.name = "gemma3",
      .family = &pare_family_gemma3,
      .pre_scaled = true,
      .largest = 62,
-     .keys = {{"final_logit_softcapping", "final_logit_softcapping"},
+     .keys = {{.gguf = "final_logit_softcapping", .config = "final_logit_softcapping"},
               {"attention.sliding_window", "sliding_window", true},
               {"attention.sliding_window_pattern", "sliding_window_pattern", true},
-              {"rope.freq_base_swa", "rope_local_base_freq"}}},
+              {.gguf = "rope.freq_base_swa", .config = "rope_local_base_freq"}}},
     {.name = "phi3",
      .family = &pare_family_phi3,
      .tied_heads = true,
@@ -47,10 +48,13 @@ static const pare_gguf_architecture rows[] = {
     {.name = "stablelm",
      .family = &pare_family_stablelm,
      .tied_heads = true,
-     .keys = {{"use_parallel_residual", "use_parallel_residual"}}},
+     .keys = {{.gguf = "use_parallel_residual", .config = "use_parallel_residual"}}},
     {.name = "starcoder2", .family = &pare_family_starcoder2, .biases = true, .tied_heads = true},
     {.name = "nemotron", .family = &pare_family_nemotron, .tied_heads = true},
-    {.name = "command-r", .family = &pare_family_cohere, .tied_heads = true, .keys = {{"logit_scale", "logit_scale"}}},
+    {.name = "command-r",
+     .family = &pare_family_cohere,
+     .tied_heads = true,
+     .keys = {{.gguf = "logit_scale", .config = "logit_scale"}}},
     {.name = "llama", .family = &pare_family_mixtral, .experts = true, .paired = true},
     {.name = "qwen2moe",
      .family = &pare_family_qwen2_moe,

@@ -13,7 +13,7 @@ const pare_family pare_family_olmoe = {
                      .head_norm = PARE_HEAD_NORM_ALL},
     .heads = PARE_HEADS_TIED,
     .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
-                {"clip_qkv", PARE_OPTION_REFUSED}},
+                {.key = "clip_qkv", .kind = PARE_OPTION_REFUSED}},
     .experts = {.router = "mlp.gate",
                 .each = "mlp.experts.",
                 .parts = {".gate_proj", ".up_proj", ".down_proj"},

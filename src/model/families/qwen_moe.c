@@ -13,7 +13,7 @@ const pare_family pare_family_qwen2_moe = {
     .fallback = {.positions = 32768, .eps = 1e-6, .kv_heads = 16},
     .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
     .options = {{"qkv_bias", PARE_OPTION_ROLES, .fallback = 1, .roles = PARE_ROLES_ATTENTION_BIAS},
-                {"use_sliding_window", PARE_OPTION_REFUSED}},
+                {.key = "use_sliding_window", .kind = PARE_OPTION_REFUSED}},
     .experts = {QWEN_EXPERTS, .shared = "mlp.shared_expert.", .shared_gate = "mlp.shared_expert_gate",
                 .shared_key = "shared_expert_intermediate_size",
                 .fallback = {.count = 60, .chosen = 4, .width = 1408, .shared = 5632}},
@@ -29,6 +29,6 @@ const pare_family pare_family_qwen3_moe = {
                      .slots = PARE_NORMS_BEFORE,
                      .head_norm = PARE_HEAD_NORM_EACH},
     .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
-                {"use_sliding_window", PARE_OPTION_REFUSED}},
+                {.key = "use_sliding_window", .kind = PARE_OPTION_REFUSED}},
     .experts = {QWEN_EXPERTS, .fallback = {.count = 128, .chosen = 8, .width = 768}},
 };
