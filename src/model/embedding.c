@@ -183,14 +183,7 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     void *dy = room, *x = pare_operand_at(backend, room, n * d), *weight = pare_operand_at(backend, x, n * e);
     ops->to_operand(backend, pass->dx, n * d, dy);
     ops->to_operand(backend, rows, n * e, x);
-    pare_status status = PARE_OK;
-    for (int64_t s = 0, some; s < pass->sequences && status == PARE_OK; s += some) {
-        int64_t first = s * pass->layout.length;
-        some = pare_pass_stretch_at(pass, s);
-        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = e, .k = d};
-        status = ops->matmul(backend, &input, pare_operand_at(backend, dy, first * d),
-                             pare_source_operand(source, id, weight), pass->dembedded + first * e);
-    }
+    pare_status status = pare_pass_projection_input(pass, source, id, dy, weight, pass->dembedded);
     if (status == PARE_OK) status = pare_pass_projection_gradient(pass, sink, id, dy, x);
     pare_free(room);
     return status;

@@ -51,6 +51,21 @@ pare_status pare_pass_projection_gradient(pare_pass *pass, const pare_gradient_s
     return status;
 }
 
+pare_status pare_pass_projection_input(const pare_pass *pass, const pare_source *source, size_t id, const void *dy,
+                                       void *weight, float *dx) {
+    const pare_backend *backend = pass->backend;
+    int64_t out, in;
+    pare_tensor_matrix(pass->model->tensors[id], &out, &in);
+    for (int64_t s = 0, some; s < pass->sequences; s += some) {
+        int64_t first = s * pass->layout.length;
+        some = pare_pass_stretch_at(pass, s);
+        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = in, .k = out};
+        PARE_TRY(backend->operations->matmul(backend, &input, pare_operand_at(backend, dy, first * out),
+                                             pare_source_operand(source, id, weight), dx + first * in));
+    }
+    return PARE_OK;
+}
+
 /* Through project_out: dnormed, float [tokens, d] = dfinal W, and dW = dfinal^T normed. The final norm, if there is
  * one, is made again. */
 static pare_status project_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink,
@@ -66,14 +81,7 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
         pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
     void *dy = room, *normed = pare_operand_at(backend, room, n * e), *weight = pare_operand_at(backend, normed, n * d);
     ops->to_operand(backend, pass->dfinal, n * e, dy);
-    pare_status status = PARE_OK;
-    for (int64_t s = 0, some; s < pass->sequences && status == PARE_OK; s += some) {
-        int64_t first = s * pass->layout.length;
-        some = pare_pass_stretch_at(pass, s);
-        pare_matmul input = {.batch = 1, .m = some * pass->layout.length, .n = d, .k = e};
-        status = ops->matmul(backend, &input, pare_operand_at(backend, dy, first * e),
-                             pare_source_operand(source, id, weight), dnormed + first * d);
-    }
+    pare_status status = pare_pass_projection_input(pass, source, id, dy, weight, dnormed);
     if (status == PARE_OK && sink->wants(sink->context, id)) {
         if (config->architecture.no_final_norm)
             ops->to_operand(backend, x, n * d, normed);

@@ -156,6 +156,11 @@ pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float
 pare_status pare_pass_projection_gradient(pare_pass *pass, const pare_gradient_sink *sink, size_t id, const void *dy,
                                           const void *x);
 
+/* dx, float [tokens, in] = dy W, of one such matrix, a stretch of sequences at a time. weight: room for W as operands.
+ */
+pare_status pare_pass_projection_input(const pare_pass *pass, const pare_source *source, size_t id, const void *dy,
+                                       void *weight, float *dx);
+
 /* From the loss to pass->dx, the gradient of the last block's output; those of the head and all behind the blocks go to
  * the sink on the way. */
 pare_status pare_output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink);
