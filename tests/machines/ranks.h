@@ -116,25 +116,33 @@ static inline pid_t ranks_parent(const char *name) {
     return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* The newest process that mpirun has started, once there are so many. */
-static inline pid_t ranks_newest(pid_t mpirun, int wanted) {
+/* The processes that mpirun has started, once there are so many. */
+static inline void ranks_processes(pid_t mpirun, int wanted, pid_t *out) {
     for (int look = 0; look < 2000; look++) {
         DIR *folder = opendir("/proc");
-        pid_t newest = 0;
         int count = 0;
         assert_non_null(folder);
         for (struct dirent *entry; (entry = readdir(folder));) {
             pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
             if (id <= 0 || ranks_parent(entry->d_name) != mpirun) continue;
+            if (count < wanted) out[count] = id;
             count++;
-            if (id > newest) newest = id;
         }
         closedir(folder);
-        if (count == wanted) return newest;
+        if (count == wanted) return;
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
     fail();
-    return 0;
+}
+
+/* The newest of them. */
+static inline pid_t ranks_newest(pid_t mpirun, int wanted) {
+    pid_t all[8], newest = 0;
+    assert_true(wanted <= 8);
+    ranks_processes(mpirun, wanted, all);
+    for (int i = 0; i < wanted; i++)
+        if (all[i] > newest) newest = all[i];
+    return newest;
 }
 
 #endif

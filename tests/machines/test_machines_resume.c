@@ -83,9 +83,12 @@ static ino_t file_of(const char *path) {
     return stat(path, &file) == 0 ? file.st_ino : 0;
 }
 
-/* What is said when a signal comes to the launcher (or to the one process that there is), or to the last rank, once
- * something more is kept in a file. */
-static char *said_after(const place *p, const char *ranks, const char *const *words, const char *file, int signal) {
+/* LAUNCHER: or the one process that there is; EVERY_RANK: as the launcher hands it on, which it takes a second for. */
+typedef enum receiver { LAUNCHER, LAST_RANK, EVERY_RANK } receiver;
+
+/* What is said when a signal comes once something more is kept in a file. */
+static char *said_after(const place *p, const char *ranks, const char *const *words, const char *file, int signal,
+                        receiver to) {
     const char *command[PROGRAM_WORDS];
     char kept[300];
     FILE *out = tmpfile(), *err = tmpfile();
@@ -93,12 +96,15 @@ static char *said_after(const place *p, const char *ranks, const char *const *wo
     resume_command(p, words, command);
     progress_path(p, file, kept, sizeof kept);
     ino_t before = file_of(kept), now = before;
-    pid_t child = start(ranks, command, out, err), last = child;
-    if (signal == SIGKILL) last = ranks_newest(child, (int)strtol(ranks, NULL, 10));
+    pid_t child = start(ranks, command, out, err), receivers[8] = {child};
+    int count = (int)strtol(ranks, NULL, 10);
+    if (to == LAST_RANK) *receivers = ranks_newest(child, count);
+    if (to == EVERY_RANK) ranks_processes(child, count, receivers);
     for (int look = 0; (!now || now == before) && look < 60000; look++, now = file_of(kept))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     time_t begin = time(NULL);
-    assert_int_equal(kill(last, signal), 0);
+    for (int i = 0; i < (to == EVERY_RANK ? count : 1); i++)
+        assert_int_equal(kill(receivers[i], signal), 0);
     assert_int_not_equal(program_wait(child, PROGRAM_SECONDS), 0);
     assert_true(time(NULL) - begin <= 10);
     char *said = program_captured(err), *printed = program_captured(out);
@@ -116,7 +122,7 @@ static void test_iteration(void **state) {
                                  "--ratio",  "0.3",    "--samples",  "64",     NULL};
     if (!ranks_there()) skip();
     tiny_remove(p->output[1]);
-    free(said_after(p, "1", words, "moreau.state", SIGTERM));
+    free(said_after(p, "1", words, "moreau.state", SIGTERM, LAUNCHER));
     expect_taken_up(p, "2", words);
 }
 
@@ -127,8 +133,8 @@ static void test_signals(void **state) {
     char folder[300];
     if (!ranks_there()) skip();
     tiny_remove(p->output[1]);
-    free(said_after(p, "2", words, "passes.state", SIGTERM));
-    char *said = said_after(p, "2", words, "passes.state", SIGKILL);
+    free(said_after(p, "2", words, "passes.state", SIGTERM, LAUNCHER));
+    char *said = said_after(p, "2", words, "passes.state", SIGKILL, LAST_RANK);
     assert_non_null(strstr(said, "rank 1 "));
     free(said);
     progress_path(p, "", folder, sizeof folder);
@@ -141,7 +147,7 @@ static void test_rounds(void **state) {
     const char *const words[] = {"--method", "taylor", "--ratio", "0.3", "--samples", "192", "--iterations", "3", NULL};
     if (!ranks_there()) skip();
     tiny_remove(p->output[1]);
-    free(said_after(p, "2", words, "round-2/config.json", SIGTERM));
+    free(said_after(p, "2", words, "round-2/config.json", SIGTERM, EVERY_RANK));
     expect_taken_up(p, "3", words);
 }
 
