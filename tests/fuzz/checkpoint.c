@@ -208,10 +208,12 @@ static void seed_imatrix(const char *folder) {
 }
 
 const fuzz_target *const fuzz_checkpoint_targets[] = {
-    &(const fuzz_target){"safetensors", "model.safetensors", NULL, seed_safetensors, read_safetensors},
-    &(const fuzz_target){"shard-index", "model.safetensors.index.json", NULL, seed_index, read_index},
-    &(const fuzz_target){"gguf", "model.gguf", NULL, seed_gguf, read_gguf},
-    &(const fuzz_target){"torch", "pytorch_model.bin", NULL, seed_torch, read_torch},
-    &(const fuzz_target){"archive", PARE_ARCHIVE_NAME, NULL, seed_archive, read_archive},
-    &(const fuzz_target){"imatrix", "model.imatrix", NULL, seed_imatrix, read_imatrix},
+    &(const fuzz_target){
+        .name = "safetensors", .file = "model.safetensors", .seed = seed_safetensors, .read = read_safetensors},
+    &(const fuzz_target){
+        .name = "shard-index", .file = "model.safetensors.index.json", .seed = seed_index, .read = read_index},
+    &(const fuzz_target){.name = "gguf", .file = "model.gguf", .seed = seed_gguf, .read = read_gguf},
+    &(const fuzz_target){.name = "torch", .file = "pytorch_model.bin", .seed = seed_torch, .read = read_torch},
+    &(const fuzz_target){.name = "archive", .file = PARE_ARCHIVE_NAME, .seed = seed_archive, .read = read_archive},
+    &(const fuzz_target){.name = "imatrix", .file = "model.imatrix", .seed = seed_imatrix, .read = read_imatrix},
     NULL};

@@ -129,5 +129,5 @@ static void seed_sweep(const char *folder) {
 }
 
 const fuzz_target *const fuzz_command_targets[] = {
-    &(const fuzz_target){"command-line", "words", NULL, seed_command, read_command},
-    &(const fuzz_target){"sweep-csv", "rows.csv", NULL, seed_sweep, read_sweep}, NULL};
+    &(const fuzz_target){.name = "command-line", .file = "words", .seed = seed_command, .read = read_command},
+    &(const fuzz_target){.name = "sweep-csv", .file = "rows.csv", .seed = seed_sweep, .read = read_sweep}, NULL};

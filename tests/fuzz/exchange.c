@@ -78,5 +78,5 @@ static void seed_ranks(const char *folder) {
 }
 
 const fuzz_target *const fuzz_exchange_targets[] = {
-    &(const fuzz_target){"report", "report.json", NULL, seed_report, read_report},
-    &(const fuzz_target){"ranks", "ranks.bytes", NULL, seed_ranks, read_ranks}, NULL};
+    &(const fuzz_target){.name = "report", .file = "report.json", .seed = seed_report, .read = read_report},
+    &(const fuzz_target){.name = "ranks", .file = "ranks.bytes", .seed = seed_ranks, .read = read_ranks}, NULL};

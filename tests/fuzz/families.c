@@ -107,5 +107,10 @@ static pare_status read_families(const char *folder, const char *path) {
     return status;
 }
 
-const fuzz_target *const fuzz_family_targets[] = {
-    &(const fuzz_target){"families", "config.json", prepare_families, seed_families, read_families, 2}, NULL};
+const fuzz_target *const fuzz_family_targets[] = {&(const fuzz_target){.name = "families",
+                                                                       .file = "config.json",
+                                                                       .prepare = prepare_families,
+                                                                       .seed = seed_families,
+                                                                       .read = read_families,
+                                                                       .copies = 2},
+                                                  NULL};

@@ -60,6 +60,8 @@ static void seed_processor(const char *folder) {
 }
 
 const fuzz_target *const fuzz_image_targets[] = {
-    &(const fuzz_target){"picture", "picture", NULL, seed_pictures, read_picture},
-    &(const fuzz_target){"idx", "train-images-idx3-ubyte", NULL, seed_idx, read_idx},
-    &(const fuzz_target){"image-processor", "preprocessor_config.json", NULL, seed_processor, read_processor}, NULL};
+    &(const fuzz_target){.name = "picture", .file = "picture", .seed = seed_pictures, .read = read_picture},
+    &(const fuzz_target){.name = "idx", .file = "train-images-idx3-ubyte", .seed = seed_idx, .read = read_idx},
+    &(const fuzz_target){
+        .name = "image-processor", .file = "preprocessor_config.json", .seed = seed_processor, .read = read_processor},
+    NULL};

@@ -70,5 +70,5 @@ static void seed_card(const char *folder) {
 }
 
 const fuzz_target *const fuzz_job_targets[] = {
-    &(const fuzz_target){"recipe", "recipe.json", NULL, seed_recipe, read_recipe},
-    &(const fuzz_target){"card", "README.md", NULL, seed_card, read_card}, NULL};
+    &(const fuzz_target){.name = "recipe", .file = "recipe.json", .seed = seed_recipe, .read = read_recipe},
+    &(const fuzz_target){.name = "card", .file = "README.md", .seed = seed_card, .read = read_card}, NULL};

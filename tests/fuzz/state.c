@@ -202,7 +202,9 @@ static void seed_ids(const char *folder) {
 }
 
 const fuzz_target *const fuzz_state_targets[] = {
-    &(const fuzz_target){"ids", "ids.json", prepare_ids, seed_ids, read_ids},
-    &(const fuzz_target){"teacher-cache", "teacher.cache", NULL, seed_cache, read_cache},
-    &(const fuzz_target){"training-state", "training.state", NULL, seed_training, read_training},
-    &(const fuzz_target){"moreau-state", "moreau.state", NULL, seed_moreau, read_moreau}, NULL};
+    &(const fuzz_target){.name = "ids", .file = "ids.json", .prepare = prepare_ids, .seed = seed_ids, .read = read_ids},
+    &(const fuzz_target){.name = "teacher-cache", .file = "teacher.cache", .seed = seed_cache, .read = read_cache},
+    &(const fuzz_target){
+        .name = "training-state", .file = "training.state", .seed = seed_training, .read = read_training},
+    &(const fuzz_target){.name = "moreau-state", .file = "moreau.state", .seed = seed_moreau, .read = read_moreau},
+    NULL};

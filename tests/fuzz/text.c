@@ -191,11 +191,26 @@ static void seed_task(const char *folder) {
 }
 
 const fuzz_target *const fuzz_text_targets[] = {
-    &(const fuzz_target){"tokenizer-json", "tokenizer.json", NULL, seed_tokenizer_json, read_tokenizer},
-    &(const fuzz_target){"tokenizer-model", "tokenizer.model", NULL, seed_sentencepiece, read_tokenizer},
-    &(const fuzz_target){"vocabulary", "vocab.json", prepare_merges, seed_vocabulary, read_vocabulary},
-    &(const fuzz_target){"merges", "merges.txt", prepare_vocabulary, seed_merges, read_vocabulary},
-    &(const fuzz_target){"chat-style", "tokenizer_config.json", prepare_tokenizer, seed_style, read_style},
-    &(const fuzz_target){"rows", "rows.txt", prepare_rows, seed_rows, read_rows},
-    &(const fuzz_target){"task", "test.jsonl", NULL, seed_task, read_task},
+    &(const fuzz_target){
+        .name = "tokenizer-json", .file = "tokenizer.json", .seed = seed_tokenizer_json, .read = read_tokenizer},
+    &(const fuzz_target){
+        .name = "tokenizer-model", .file = "tokenizer.model", .seed = seed_sentencepiece, .read = read_tokenizer},
+    &(const fuzz_target){.name = "vocabulary",
+                         .file = "vocab.json",
+                         .prepare = prepare_merges,
+                         .seed = seed_vocabulary,
+                         .read = read_vocabulary},
+    &(const fuzz_target){.name = "merges",
+                         .file = "merges.txt",
+                         .prepare = prepare_vocabulary,
+                         .seed = seed_merges,
+                         .read = read_vocabulary},
+    &(const fuzz_target){.name = "chat-style",
+                         .file = "tokenizer_config.json",
+                         .prepare = prepare_tokenizer,
+                         .seed = seed_style,
+                         .read = read_style},
+    &(const fuzz_target){
+        .name = "rows", .file = "rows.txt", .prepare = prepare_rows, .seed = seed_rows, .read = read_rows},
+    &(const fuzz_target){.name = "task", .file = "test.jsonl", .seed = seed_task, .read = read_task},
     NULL};
