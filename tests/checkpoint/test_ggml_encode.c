@@ -95,7 +95,8 @@ static void fitted_types_are_as_close(void **state) {
         for (size_t at = 0; at < bytes; at++)
             same += actual[at] == expected[at];
         if (!(ours <= 1.02 * theirs)) fail_msg("%s: squared error %g, ggml's is %g", type->name, ours, theirs);
-        if (!(same >= 0.9 * (double)bytes)) fail_msg("%s: %zu of %zu bytes are ggml's", type->name, same, bytes);
+        if (!((double)same >= 0.9 * (double)bytes))
+            fail_msg("%s: %zu of %zu bytes are ggml's", type->name, same, bytes);
         free(expected);
         free(actual);
     }
@@ -144,7 +145,8 @@ static void importance_weighs_as_ggmls_does(void **state) {
         double of_theirs = mean_ratio(type, actual, expected), of_plain = mean_ratio(type, actual, plain);
         if (!(of_theirs <= 1.02)) fail_msg("%s: weighed errors are %g of ggml's", type->name, of_theirs);
         if (!(of_plain < 0.6)) fail_msg("%s: weighed errors are %g of those without importance", type->name, of_plain);
-        if (!(same >= 0.9 * (double)bytes)) fail_msg("%s: %zu of %zu bytes are ggml's", type->name, same, bytes);
+        if (!((double)same >= 0.9 * (double)bytes))
+            fail_msg("%s: %zu of %zu bytes are ggml's", type->name, same, bytes);
         free(expected);
         free(plain);
         free(actual);

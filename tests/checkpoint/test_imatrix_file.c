@@ -122,7 +122,7 @@ static gguf_builder file_of(form f) {
 
 static void absurd_fields_are_named(void **state) {
     (void)state;
-    static const struct {
+    const struct {
         form of;
         const char *word;
     } rows[] = {

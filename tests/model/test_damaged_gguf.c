@@ -33,8 +33,8 @@ static void put_tokenizer(gguf_builder *b) {
                                                "c",
                                                "ab",
                                                "\xC4\xA0",
-                                               "\xC4\xA0"
-                                               "a",
+                                               ("\xC4\xA0"
+                                                "a"),
                                                "abc"};
     builder_string(b, "tokenizer.ggml.model", "gpt2");
     builder_string(b, "tokenizer.ggml.pre", "gpt-2");

@@ -139,7 +139,7 @@ static void pictures_are_carried_over(void **state) {
     assert_non_null(before);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         json_t *report;
-        pare_model *left;
+        pare_model *left = NULL;
         pare_status status = run(&p, &ways[i], &report);
         if (ways[i].part) {
             assert_int_equal(status, PARE_UNSUPPORTED);
