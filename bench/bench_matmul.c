@@ -1,5 +1,6 @@
-/* Matrix products of one LLaMA-7B block through the CPU backend: bench_matmul [bf16|fp32] [threads] [tokens]. Forward
- * y = x W^T, dx = dy W, and dW = dy^T x, whole and in chunks of rows; the best of several runs counts. */
+/* Matrix products of one block, and of a part of the head behind it, through the CPU backend: bench_matmul [bf16|fp32]
+ * [threads] [tokens] [7b|135m]. Forward y = x W^T, dx = dy W, and dW = dy^T x, whole and in chunks of rows; the best of
+ * several runs counts. */
 #include "backend/backend.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -10,11 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPEATS = 3, CHUNK = 1024, WIDEST = 11008 };
+enum { REPEATS = 3, CHUNK = 1024 };
+
+/* Of LLaMA-7B, and of SmolLM2-135M. */
+typedef struct widths {
+    const char *name;
+    int64_t hidden, keys, ffn;
+    int64_t head; /* tokens of the vocabulary at a time */
+} widths;
 
 typedef struct buffers {
-    void *x, *y, *w; /* operands: [tokens, WIDEST] twice and [WIDEST, WIDEST / 2] */
-    float *c;        /* [WIDEST, WIDEST / 2] */
+    void *x, *y, *w; /* operands: [tokens, widest] twice and [widest, hidden] */
+    float *c;        /* the larger of both */
 } buffers;
 
 typedef struct totals {
@@ -59,28 +67,36 @@ static pare_status bench_linear(const pare_backend *backend, const buffers *b, c
     snprintf(label, sizeof label, "%s dW, whole", name);
     pare_matmul dw = {.batch = 1, .m = out, .n = in, .k = tokens, .transpose_a = true};
     PARE_TRY(report(backend, label, &dw, b->y, b->x, b->c, sum));
-    snprintf(label, sizeof label, "%s dW, %d rows", name, CHUNK);
-    dw.m = CHUNK;
+    dw.m = out < CHUNK ? out : CHUNK;
+    snprintf(label, sizeof label, "%s dW, %d rows", name, (int)dw.m);
     dw.lda = out;
     return report(backend, label, &dw, b->y, b->x, b->c, &(totals){0});
 }
 
-static pare_status bench_block(const pare_backend *backend, const buffers *b, int64_t tokens) {
+static pare_status bench_block(const pare_backend *backend, const buffers *b, const widths *s, int64_t tokens) {
+    const struct {
+        const char *name;
+        int64_t in, out;
+        double times;
+    } layers[] = {{"q, o", s->hidden, s->hidden, 2.0},
+                  {"k, v", s->hidden, s->keys, 2.0},
+                  {"gate, up", s->hidden, s->ffn, 2.0},
+                  {"down", s->ffn, s->hidden, 1.0}};
     totals sum = {0};
     printf("operands: %s%s, %lld tokens\n", pare_dtype_name(backend->operand), backend->native ? "" : ", widened",
            (long long)tokens);
-    PARE_TRY(bench_linear(backend, b, "q, k, v, o", tokens, 4096, 4096, &sum));
-    sum.flops *= 4.0, sum.seconds *= 4.0;
-    totals gate_up = {0};
-    PARE_TRY(bench_linear(backend, b, "gate, up", tokens, 4096, 11008, &gate_up));
-    sum.flops += 2.0 * gate_up.flops, sum.seconds += 2.0 * gate_up.seconds;
-    PARE_TRY(bench_linear(backend, b, "down", tokens, 11008, 4096, &sum));
-    printf("one block, forward, dx and dW: %.2f s, %.1f GFLOP/s\n", sum.seconds, sum.flops * 1e-9 / sum.seconds);
-    return PARE_OK;
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        totals one = {0};
+        PARE_TRY(bench_linear(backend, b, layers[i].name, tokens, layers[i].in, layers[i].out, &one));
+        sum.flops += layers[i].times * one.flops, sum.seconds += layers[i].times * one.seconds;
+    }
+    printf("one block, forward, dx and dW: %.3f s, %.1f GFLOP/s\n", sum.seconds, sum.flops * 1e-9 / sum.seconds);
+    return bench_linear(backend, b, "part of a head", tokens, s->hidden, s->head, &(totals){0});
 }
 
-static pare_status buffers_new(const pare_backend *backend, buffers *b, int64_t tokens) {
-    int64_t rows = tokens * WIDEST, weights = (int64_t)WIDEST * (WIDEST / 2), largest = rows > weights ? rows : weights;
+static pare_status buffers_new(const pare_backend *backend, buffers *b, const widths *s, int64_t tokens) {
+    int64_t widest = s->ffn > s->head ? s->ffn : s->head, rows = tokens * widest, weights = widest * s->hidden;
+    int64_t largest = rows > weights ? rows : weights;
     *b = (buffers){0};
     PARE_TRY(pare_alloc(&b->x, (size_t)rows, pare_operand_size(backend), "operands"));
     PARE_TRY(pare_alloc(&b->y, (size_t)rows, pare_operand_size(backend), "operands"));
@@ -93,16 +109,28 @@ static pare_status buffers_new(const pare_backend *backend, buffers *b, int64_t 
     return PARE_OK;
 }
 
+static pare_status shape_named(const char *name, const widths **out) {
+    static const widths shapes[] = {{"7b", 4096, 4096, 11008, 4096}, {"135m", 576, 192, 1536, 4096}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (strcmp(shapes[i].name, name) == 0) {
+            *out = &shapes[i];
+            return PARE_OK;
+        }
+    return pare_fail(PARE_BAD_ARGUMENT, "'%s' is no shape: give 7b or 135m", name);
+}
+
 int main(int argc, char **argv) {
     pare_compute compute = argc > 1 && strcmp(argv[1], "fp32") == 0 ? PARE_COMPUTE_FP32 : PARE_COMPUTE_BF16;
     int64_t tokens = argc > 3 ? atoll(argv[3]) : 1280;
     pare_backend *backend;
+    const widths *shape = NULL;
     buffers b = {0};
     pare_status status = pare_backend_open_cpu(compute, argc > 2 ? atoi(argv[2]) : 0, &backend);
     if (status == PARE_OK && (tokens < 1 || tokens > 65536))
         status = pare_fail(PARE_BAD_ARGUMENT, "give a number of tokens from 1 to 65536");
-    if (status == PARE_OK) status = buffers_new(backend, &b, tokens);
-    if (status == PARE_OK) status = bench_block(backend, &b, tokens);
+    if (status == PARE_OK) status = shape_named(argc > 4 ? argv[4] : "7b", &shape);
+    if (status == PARE_OK) status = buffers_new(backend, &b, shape, tokens);
+    if (status == PARE_OK) status = bench_block(backend, &b, shape, tokens);
     if (status != PARE_OK) fprintf(stderr, "%s\n", pare_message());
     pare_free(b.x);
     pare_free(b.y);

@@ -3,9 +3,10 @@
  *
  * Which of oneDNN's implementations runs is fixed by the shape, never by a timing, so that the same inputs give the
  * same bits: its packed GEMM ("gemm:jit") is the fastest for large single products (up to twice the default choice for
- * dX = dY W), its own choice for attention tiles, for products of up to 64 rows (bench/bench_matmul.c; all of them
- * round a row alike, which text that is written in step relies on) and for those with low-rank matrices, where it is
- * ten times as fast and more. */
+ * dX = dY W), its own choice for attention tiles, for shallow products, which the GEMM packs longer than it multiplies
+ * (up to two and a half times as fast with AMX), for products of up to 64 rows (bench/bench_matmul.c; all of them round
+ * a row alike, which text that is written in step relies on) and for those with low-rank matrices, where it is ten
+ * times as fast and more. */
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/cpu.h"
 #include "support/memory.h"
@@ -14,6 +15,8 @@
 
 /* A shape is kept in one of WAYS slots, and the one that came first makes room. */
 enum { CACHE_SETS = 128, WAYS = 4, FEW_ROWS = 4, MANY_ROWS = 65 };
+/* Products that are no deeper; where a is transposed, as it is in dW, copying it costs more. */
+enum { SHALLOW = 1280, SHALLOW_TRANSPOSED = 768 };
 
 typedef struct matmul_entry {
     pare_onednn_shape shape;
@@ -111,15 +114,16 @@ static pare_status find(pare_matmul_cache *cache, const pare_onednn_shape *shape
     return PARE_OK;
 }
 
+static bool wants_packed_gemm(const pare_matmul *s) {
+    if (s->batch != 1 || s->slim) return false;
+    bool shallow = s->k <= (s->transpose_a ? SHALLOW_TRANSPOSED : SHALLOW);
+    return s->m <= FEW_ROWS || (s->m >= MANY_ROWS && !shallow);
+}
+
 pare_status pare_matmul_run(pare_matmul_cache *cache, const pare_matmul *shape, pare_dtype operand, int64_t ldc,
                             const void *a, const void *b, float *c) {
     const pare_onednn_product *product;
-    pare_onednn_shape key = {
-        .matmul = *shape,
-        .ldc = ldc,
-        .operand = operand,
-        .packed_gemm = shape->batch == 1 && !shape->slim && (shape->m <= FEW_ROWS || shape->m >= MANY_ROWS),
-    };
+    pare_onednn_shape key = {.matmul = *shape, .ldc = ldc, .operand = operand, .packed_gemm = wants_packed_gemm(shape)};
     PARE_TRY(find(cache, &key, &product));
     return pare_onednn_product_run(cache->onednn, product, a, b, c);
 }
