@@ -107,6 +107,13 @@ static pare_status remove_stale(const char *place, const char *path, const struc
     return PARE_OK;
 }
 
+/* Nobody can say whether the file got the lock's name; error: link's. */
+static pare_status give_back(const char *place, const char *own_file, const pare_output_lock *out, int error) {
+    int why = errno;
+    if (!error) unlink(out->path);
+    return pare_fail(PARE_FILE_ERROR, "cannot lock %s: %s cannot be asked after: %s", place, own_file, strerror(why));
+}
+
 /* The lock's name for the file, which has one of its own; *has: it got it, or nobody can have it. */
 static pare_status link_to(const char *place, const char *own_file, const holder *own, pare_output_lock *out,
                            bool *has) {
@@ -114,7 +121,8 @@ static pare_status link_to(const char *place, const char *own_file, const holder
     holder h = {0};
     bool there;
     int error = link(own_file, out->path) == 0 ? 0 : errno;
-    *has = stat(own_file, &file) == 0 && file.st_nlink == 2;
+    if (stat(own_file, &file) != 0) return give_back(place, own_file, out, error);
+    *has = file.st_nlink == 2;
     out->held = *has;
     if (*has) {
         out->device = file.st_dev;
