@@ -1,7 +1,7 @@
 /* A machine that runs out of memory at one chosen allocation. For programs that are linked with --wrap for malloc,
- * calloc, realloc, aligned_alloc, strdup, vasprintf and open_memstream (tests/CMakeLists.txt); jansson is given the
- * same allocator. A run is done once to learn from which places it allocates (an allocation's place is its chain of
- * callers), then once for each place, where the first allocation from there fails. */
+ * calloc, realloc, aligned_alloc, strdup, strndup, vasprintf and open_memstream (tests/CMakeLists.txt); jansson is
+ * given the same allocator. A run is done once to learn from which places it allocates (an allocation's place is its
+ * chain of callers), then once for each place, where the first allocation from there fails. */
 #ifndef PARE_TESTS_FAILING_MEMORY_H
 #define PARE_TESTS_FAILING_MEMORY_H
 
@@ -71,6 +71,7 @@ void *__real_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *pointer, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
 char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t length);
 int __real_vasprintf(char **text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 FILE *__real_open_memstream(char **text, size_t *bytes);
 void *__wrap_malloc(size_t bytes);
@@ -78,6 +79,7 @@ void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *pointer, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t length);
 int __wrap_vasprintf(char **text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
@@ -101,6 +103,10 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
 
 char *__wrap_strdup(const char *text) {
     return memory_fails() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t length) {
+    return memory_fails() ? NULL : __real_strndup(text, length);
 }
 
 int __wrap_vasprintf(char **text, const char *format, va_list arguments) {

@@ -161,7 +161,7 @@ static char *scalar(const char *text, const char *ends, const char **next) {
         const char *close = closing(text);
         if (close) {
             *next = close + 1;
-            return strndup(text + 1, (size_t)(close - text) - 1);
+            return pare_format("%.*s", (int)(close - text) - 1, text + 1);
         }
     }
     size_t length = strcspn(text, ends);
@@ -170,7 +170,7 @@ static char *scalar(const char *text, const char *ends, const char **next) {
         if (text[i] == '#' && strchr(" \t", text[i - 1])) length = i;
     while (length && strchr(" \t", text[length - 1]))
         length--;
-    return strndup(text, length);
+    return pare_format("%.*s", (int)length, text);
 }
 
 char *pare_front_matter_value(const pare_front_matter *matter, const char *name) {
@@ -192,7 +192,7 @@ static char *add_item(char *lines, const char *from, size_t length) {
 
 /* The list as lines "- ITEM", each item as it is written; has: whether one of them is `word`. */
 static char *list_lines(const char *text, const char *word, bool *has) {
-    char *lines = strdup("");
+    char *lines = pare_format("%s", "");
     text += strspn(text, " \t");
     bool bracket = *text == '[';
     if (bracket) text++;
@@ -201,13 +201,17 @@ static char *list_lines(const char *text, const char *word, bool *has) {
             text++;
             continue;
         }
+        if (*text == '#') {
+            text += strcspn(text, "\n");
+            continue;
+        }
         bool quoted = *text == '"' || *text == '\'';
         const char *begin = text;
-        char *item = *text == '#' ? NULL : scalar(text, bracket ? ",]\n" : "\n", &text);
-        if (item) lines = add_item(lines, begin, quoted ? (size_t)(text - begin) : strlen(item));
-        if (item && strcmp(item, word) == 0) *has = true;
-        if (!item || quoted) text += bracket ? 0 : strcspn(text, "\n");
-        if (!item && bracket) text += strcspn(text, "\n");
+        char *item = scalar(text, bracket ? ",]\n" : "\n", &text);
+        if (!item) break;
+        lines = add_item(lines, begin, quoted ? (size_t)(text - begin) : strlen(item));
+        *has = *has || strcmp(item, word) == 0;
+        if (quoted && !bracket) text += strcspn(text, "\n");
         free(item);
     }
     return lines;
@@ -219,7 +223,8 @@ pare_status pare_front_matter_add(pare_front_matter *matter, const char *name, c
     char *lines = list_lines(key ? behind(key) : "", word, &has);
     char *text =
         lines ? pare_format("%s:\n%s%s%s%s", name, lines, has ? "" : "- ", has ? "" : word, has ? "" : "\n") : NULL;
-    pare_status status = has ? PARE_OK : text ? pare_front_matter_put(matter, name, text) : lost();
+    pare_status status = pare_whole();
+    if (status == PARE_OK && !has) status = pare_front_matter_put(matter, name, text);
     free(lines);
     free(text);
     return status;

@@ -64,7 +64,7 @@ static pare_status read_card(const char *path, pare_origin *out) {
     }
     pare_front_matter_free(&matter);
     pare_free(text);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 pare_status pare_origin_read(const char *model, pare_origin *out) {
