@@ -3,6 +3,7 @@
 #include "model/expert_tensors.h"
 #include "score/signals.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 /* A matrix of an expert, whose channels are units as those of the layer's FFN are. */
@@ -46,6 +47,27 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
         plan->sizes.scratch = state;
     }
     return pare_pass_measure(model, backend, &plan->shape, pass);
+}
+
+/* What one of several ranks holds of the state, where that is not all of it. The pass is cut as that of one process,
+ * for which the shape is; the state is in memory if there is room beside it, be it with fewer blocks kept. */
+static void place_share(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                        uint64_t share, pare_calibration_plan *plan, pare_pass_memory *pass) {
+    pare_pass_shape shape = plan->shape;
+    pare_pass_memory less;
+    uint64_t limit = plan->sizes.limit, whole = pass->weights + pass->activations + pass->gradients;
+    if (share == plan->sizes.state) return;
+    shape.micro_batch = pass->micro_batch;
+    shape.limit = pare_limit_beside(limit, share);
+    bool fits = pare_pass_measure(model, backend, &shape, &less) == PARE_OK;
+    if (fits) {
+        plan->shape = shape;
+        *pass = less;
+    }
+    fits = fits || whole + share <= limit;
+    plan->sizes.state = share;
+    plan->sizes.scratch = fits ? 0 : share;
+    plan->scratch = fits ? NULL : pare_runtime_scratch(runtime);
 }
 
 static pare_status note_shape(pare_calibration_plan *plan) {
@@ -110,13 +132,15 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (signal->shape) signal->shape(recipe, &plan->shape);
     /* Gradients of single weights are stored beside the pass. */
     if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);
-    if (signal->state) plan->sizes.state = signal->state(model, recipe, plan);
+    if (signal->state) plan->sizes.state = signal->state(model, recipe, plan, 1);
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
     uint64_t limit = plan->sizes.limit;
     uint64_t gathered = gathered_bytes(model, recipe, plan) + expert_bytes(model, recipe, plan);
     plan->sizes.limit = pare_limit_beside(limit, gathered);
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
+    if (signal->state)
+        place_share(model, backend, runtime, signal->state(model, recipe, plan, pare_peer_count()), plan, &pass);
     plan->sizes.limit = limit;
     pare_pass_memory_plan(&pass, &plan->sizes);
     plan->sizes.weights += gathered;

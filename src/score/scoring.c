@@ -87,8 +87,7 @@ pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
         .context = s};
 }
 
-pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, float *const *signal,
-                                float scale) {
+pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, const pare_beside_stored *beside) {
     const pare_score_request *r = s->request;
     uint64_t done = 0, total = 0;
     for (size_t id = 0; id < r->model->tensor_count; id++)
@@ -97,7 +96,8 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int co
         if (!r->plan->scored[id]) continue;
         int64_t rows, columns;
         pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
-        pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
+        pare_row_signals signals = {.gradient_scale = beside ? beside->scale : 1.0f};
+        if (beside) PARE_TRY(beside->of(beside->context, id, &signals.gradient));
         if (r->gradient) PARE_TRY(pare_scoring_store(s, id, 0, rows, &signals));
         for (int i = 0; i < count; i++)
             PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
