@@ -1,5 +1,7 @@
 #include "calibrate/moreau_file.h"
+#include "calibrate/moreau_rows.h"
 #include "score/score_internal.h"
+#include "support/peer.h"
 
 /* The run of an iteration, and the units as its last step ranked them. */
 typedef struct run {
@@ -23,10 +25,20 @@ static pare_status whole_of(void *context, size_t id, const float **signal) {
     return pare_moreau_window_whole(&d->state->window, d->own, id, signal);
 }
 
+static void own_of(void *context, size_t id, int64_t *first, int64_t *rows, const float **signal) {
+    displaced *d = context;
+    const pare_moreau_window *window = &d->state->window;
+    pare_moreau_rows own = pare_moreau_rows_of(window->model->tensors[id], pare_peer_rank(), window->ranks);
+    *first = own.first;
+    *rows = own.end - own.first;
+    *signal = d->own[id];
+}
+
 static pare_status score_with(run *r, pare_index_scores *sets, int count, pare_moreau_state *state, float *const *own) {
     displaced d = {.state = state, .own = own};
     const pare_moreau *moreau = &r->scoring->request->recipe->moreau;
-    const pare_beside_stored beside = {.of = whole_of, .context = &d, .scale = scale_of(moreau)};
+    const pare_beside_stored beside = {
+        .of = whole_of, .own = state->window.ranks > 1 ? own_of : NULL, .context = &d, .scale = scale_of(moreau)};
     return pare_scoring_stored(r->scoring, sets, count, &beside);
 }
 

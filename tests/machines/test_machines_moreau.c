@@ -14,11 +14,12 @@ static void test_variants(void **state) {
     LLAMA(state, "2", "20", "moreau-l1", "--ratio", "0.3", "--steps", "2", "--eta", "q0.3", "--tail", "2");
 }
 
-/* Inside experts, too, and of latents. */
+/* Inside experts, and of latents; and where experts are scored as one. */
 static void test_experts(void **state) {
     if (!ranks_there()) skip();
     SAME(*state, "deepseek_v2", true, "2", "86", "moreau-gs", "--steps", "2", "--attention-layers", "none", "--ratio",
          "0.3", "--compute", "fp32");
+    SAME(*state, "mixtral", true, "3", "86", "moreau", "--steps", "2", "--mode", "channel", "--ratio", "0.3");
 }
 
 /* Where a folder stands in the way of the walk behind it, the state after the last step is left. */
