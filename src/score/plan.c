@@ -49,22 +49,32 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
     return pare_pass_measure(model, backend, &plan->shape, pass);
 }
 
-/* What one of several ranks holds of the state, where that is not all of it. The pass is cut as that of one process,
- * for which the shape is; the state is in memory if there is room beside it, be it with fewer blocks kept. */
+/* The pass of one of several ranks that leaves room for its share of the state, cut as that of one process, for which
+ * the plan's shape is. False if there is none, be it without blocks that are kept. */
+static bool fits_beside(const pare_model *model, const pare_backend *backend, uint64_t limit, uint64_t share,
+                        pare_pass_shape *shape, pare_pass_memory *pass) {
+    pare_pass_shape beside = *shape;
+    pare_pass_memory less;
+    beside.micro_batch = pass->micro_batch;
+    beside.limit = pare_limit_beside(limit, share);
+    bool fits = pare_pass_measure(model, backend, &beside, &less) == PARE_OK;
+    if (!fits) {
+        beside = *shape;
+        if (beside.keep == PARE_KEPT_AS_ROOM) beside.keep = PARE_KEPT_NONE;
+        fits = pare_pass_measure(model, backend, &beside, &less) == PARE_OK &&
+               less.weights + less.activations + less.gradients + share <= limit;
+    }
+    if (!fits) return false;
+    *shape = beside;
+    *pass = less;
+    return true;
+}
+
+/* What one of several ranks holds of the state, where that is not all of it. */
 static void place_share(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                         uint64_t share, pare_calibration_plan *plan, pare_pass_memory *pass) {
-    pare_pass_shape shape = plan->shape;
-    pare_pass_memory less;
-    uint64_t limit = plan->sizes.limit, whole = pass->weights + pass->activations + pass->gradients;
     if (share == plan->sizes.state) return;
-    shape.micro_batch = pass->micro_batch;
-    shape.limit = pare_limit_beside(limit, share);
-    bool fits = pare_pass_measure(model, backend, &shape, &less) == PARE_OK;
-    if (fits) {
-        plan->shape = shape;
-        *pass = less;
-    }
-    fits = fits || whole + share <= limit;
+    bool fits = fits_beside(model, backend, plan->sizes.limit, share, &plan->shape, pass);
     plan->sizes.state = share;
     plan->sizes.scratch = fits ? 0 : share;
     plan->scratch = fits ? NULL : pare_runtime_scratch(runtime);
