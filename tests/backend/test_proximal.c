@@ -150,7 +150,7 @@ static void shrinking_alone(void **state) {
         float *zero = floats(ROWS * COLUMNS), threshold = group ? 6.0f : 0.7f;
         memset(zero, 0, sizeof *zero * ROWS * COLUMNS);
         pare_displacement_sums sums = {0}, expected_sums = {0};
-        pare_proximal step = {1.0f, 1.0f, threshold, threshold, group == 1, NULL};
+        pare_proximal step = {1.0f, 1.0f, threshold, threshold, group == 1, NULL, NULL};
         b->tested->operations->proximal_step(b->tested, &step, ROWS, COLUMNS, x, zero, expected, &expected_sums);
         step.gamma = 0.0f;
         b->tested->operations->proximal_step(b->tested, &step, ROWS, COLUMNS, x, x, x, &sums);
@@ -170,7 +170,7 @@ static void nan_is_not_lost(void **state) {
             gradient[bad] = NAN;
             pare_displacement_sums sums = {0};
             float threshold = kind == 0 ? 0.0f : 1.0f;
-            pare_proximal step = {1.0f, 1.0f, threshold, threshold, kind == 1, NULL};
+            pare_proximal step = {1.0f, 1.0f, threshold, threshold, kind == 1, NULL, NULL};
             b->tested->operations->proximal_step(b->tested, &step, 1, 37, base, gradient, next, &sums);
             assert_true(isnan(next[bad]));
             assert_true(isnan(sums.squares));
