@@ -36,39 +36,33 @@ void pare_moreau_add_rows(int64_t all, int64_t first, int64_t rows, const double
         pieces[((first + i + 1) * PARE_MOREAU_PIECES - 1) / all] += squares[i];
 }
 
-pare_status pare_moreau_join_norms(float *values, uint64_t count) {
+/* Sums over the ranks of floats or counts (the other is NULL), a slice at a time; counts are below 2^53. */
+static pare_status join(float *floats, uint64_t *counts, uint64_t count) {
     double *slice;
     if (pare_peer_count() == 1) return PARE_OK;
-    PARE_TRY(pare_alloc_uninitialized(&slice, SLICE, sizeof *slice, "norms of rows"));
+    PARE_TRY(pare_alloc_uninitialized(&slice, SLICE, sizeof *slice, "what ranks have counted"));
     pare_status status = PARE_OK;
     for (uint64_t at = 0, n; at < count && status == PARE_OK; at += n) {
         n = count - at < SLICE ? count - at : SLICE;
         for (uint64_t i = 0; i < n; i++)
-            slice[i] = (double)values[at + i];
+            slice[i] = floats ? (double)floats[at + i] : (double)counts[at + i];
         status = pare_peer_reduce(slice, n);
         for (uint64_t i = 0; i < n; i++)
-            values[at + i] = (float)slice[i];
+            if (floats)
+                floats[at + i] = (float)slice[i];
+            else
+                counts[at + i] = (uint64_t)slice[i];
     }
     pare_free(slice);
     return status;
 }
 
-/* Counts are below 2^53. */
+pare_status pare_moreau_join_norms(float *values, uint64_t count) {
+    return join(values, NULL, count);
+}
+
 pare_status pare_moreau_join_counts(uint64_t *counts, uint64_t count) {
-    double *slice;
-    if (pare_peer_count() == 1) return PARE_OK;
-    PARE_TRY(pare_alloc_uninitialized(&slice, SLICE, sizeof *slice, "counts"));
-    pare_status status = PARE_OK;
-    for (uint64_t at = 0, n; at < count && status == PARE_OK; at += n) {
-        n = count - at < SLICE ? count - at : SLICE;
-        for (uint64_t i = 0; i < n; i++)
-            slice[i] = (double)counts[at + i];
-        status = pare_peer_reduce(slice, n);
-        for (uint64_t i = 0; i < n; i++)
-            counts[at + i] = (uint64_t)slice[i];
-    }
-    pare_free(slice);
-    return status;
+    return join(NULL, counts, count);
 }
 
 /* Some of a rank's rows on their way to the first rank. */
