@@ -64,13 +64,13 @@ static void bench_compose(bench *b) {
 /* variant: 0 no threshold, 1 rows, 2 elements, 3 rows that all vanish */
 static void proximal(bench *b, int variant) {
     float threshold = variant == 3 ? 1e6f : variant ? 1e-4f : 0.0f;
-    pare_proximal step = {0.9f, 1e-3f, threshold, threshold, variant != 2, NULL};
+    pare_proximal step = {0.9f, 1e-3f, threshold, threshold, variant != 2, NULL, NULL};
     pare_displacement_sums sums = {0};
     b->backend->operations->proximal_step(b->backend, &step, FFN, HIDDEN, b->a, b->b, b->c, &sums);
 }
 
 static void proximal_small_chunks(bench *b, int rows) {
-    pare_proximal step = {0.9f, 1e-3f, 1e-4f, 1e-4f, true, NULL};
+    pare_proximal step = {0.9f, 1e-3f, 1e-4f, 1e-4f, true, NULL, NULL};
     pare_displacement_sums sums = {0};
     for (int64_t row = 0; row + rows <= FFN; row += rows)
         b->backend->operations->proximal_step(b->backend, &step, rows, HIDDEN, b->a + row * HIDDEN, b->b + row * HIDDEN,

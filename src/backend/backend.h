@@ -120,7 +120,8 @@ typedef struct pare_weight_view {
 typedef struct pare_proximal {
     float base_factor, gamma, threshold, shrink;
     bool group_rows;
-    float *row_norms; /* [rows], receives the L2 norms before anything shrinks; or NULL */
+    float *row_norms;    /* [rows], receives the L2 norms before anything shrinks; or NULL */
+    double *row_squares; /* [rows], receives the sums of squares of what is left; or NULL */
 } pare_proximal;
 
 /* Sums over rows of a displacement after a step. */

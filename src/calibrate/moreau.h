@@ -15,8 +15,8 @@
 #ifndef PARE_CALIBRATE_MOREAU_H
 #define PARE_CALIBRATE_MOREAU_H
 
+#include "calibrate/moreau_window.h"
 #include "model/pass.h"
-#include "support/scratch.h"
 
 typedef enum pare_prox { PARE_PROX_NONE, PARE_PROX_GROUP, PARE_PROX_L1, PARE_PROX_RELEASED } pare_prox;
 
@@ -47,6 +47,8 @@ typedef struct pare_moreau_step {
     double rank_correlation;  /* for whoever computes it in after_step; NaN until then */
 } pare_moreau_step;
 
+/* Of ranks each has some rows of every tensor (moreau_rows.h), which is all that delta, next and mean hold; what else
+ * there is is every rank's. One process has all rows. */
 typedef struct pare_moreau_state {
     float **delta;           /* [tensor_count] rows x columns, NULL where not displaced */
     double *tensor_l2;       /* [tensor_count] of delta after the last step */
@@ -56,19 +58,24 @@ typedef struct pare_moreau_state {
     pare_scratch memory, next_memory, mean_memory, sample;
     float **next; /* as delta, only with more than one draw */
     float **mean; /* as delta, only with a tail: the part of its mean that is over */
+    pare_moreau_window window;
 } pare_moreau_state;
 
-/* Bytes of state for these tensors: one displacement, one more with several draws, one more with a tail, and with
- * eta_quantile four bytes per row of the displaced matrices (group) or 4 MiB (l1). */
+/* Bytes of state for these tensors, of one process: one displacement, one more with several draws, one more with a
+ * tail, and with eta_quantile four bytes per row of the displaced matrices (group) or 4 MiB (l1). */
 uint64_t pare_moreau_state_bytes(const pare_model *model, const bool *displaced, const pare_moreau *moreau);
+/* Of that one of so many ranks that has most, with the window through which it sees the others' rows. */
+uint64_t pare_moreau_share_bytes(const pare_model *model, const bool *displaced, const pare_moreau *moreau, int ranks);
 
-/* scratch: folder of a scratch file, or NULL for anonymous memory. Free with pare_moreau_state_free. */
+/* scratch: folder of a scratch file, or NULL for anonymous memory. Made by all ranks alike. Free with
+ * pare_moreau_state_free. */
 pare_status pare_moreau_state_new(const pare_model *model, const bool *displaced, const pare_moreau *moreau,
                                   const char *scratch, pare_moreau_state *out);
 void pare_moreau_state_free(pare_moreau_state *state);
 
 /* What goes on to the scores when all steps are done: -rho times the Moreau gradient, or the mean of the tail.
- * [tensor_count], NULL where not displaced; owned by the state. */
+ * [tensor_count], NULL where not displaced; owned by the state; this rank's rows, of which pare_moreau_window_whole
+ * makes all of a tensor. */
 float *const *pare_moreau_signal(const pare_moreau_state *state);
 
 /* What may differ from one run over one fixed batch. Functions may be NULL; a status other than PARE_OK ends the run

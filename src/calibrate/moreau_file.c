@@ -10,6 +10,7 @@
  *        f32 [copies] [elements]        displaced tensors one after the other
  *        64 hexadecimal digits          SHA-256 of all bytes before */
 #include "calibrate/moreau_file.h"
+#include "calibrate/moreau_rows.h"
 #include "checkpoint/sealed.h"
 #include "support/finite.h"
 #include "support/memory.h"
@@ -40,6 +41,14 @@ static uint64_t elements(const pare_model *model, const pare_moreau_state *state
     return state->delta[id] ? model->tensors[id]->count : 0;
 }
 
+/* Bytes of what is displaced, of all ranks. */
+static uint64_t copy_bytes(const pare_model *model, const pare_moreau_state *state) {
+    uint64_t total = 0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        total += elements(model, state, id);
+    return total * sizeof(float);
+}
+
 static header header_of(const pare_model *model, const pare_moreau_state *state, int32_t steps_done, const char *key) {
     header h = {.version = VERSION,
                 .steps_done = (uint32_t)steps_done,
@@ -54,10 +63,11 @@ static header header_of(const pare_model *model, const pare_moreau_state *state,
 uint64_t pare_moreau_file_bytes(const pare_model *model, const pare_moreau_state *state, int32_t steps_done) {
     uint64_t copies = state->mean ? 2 : 1, tensors = model->tensor_count;
     return sizeof(header) + tensors * (sizeof(uint64_t) + sizeof(double)) + (uint64_t)steps_done * sizeof(line) +
-           copies * state->memory.bytes + DIGITS;
+           copies * copy_bytes(model, state) + DIGITS;
 }
 
-static pare_status put_all(pare_sealed *w, const pare_model *model, const pare_moreau_state *state, const char *key) {
+static pare_status put_tables(pare_sealed *w, const pare_model *model, const pare_moreau_state *state,
+                              const char *key) {
     header h = header_of(model, state, state->steps_done, key);
     PARE_TRY(pare_sealed_put(w, &h, sizeof h));
     for (size_t id = 0; id < model->tensor_count; id++) {
@@ -69,11 +79,24 @@ static pare_status put_all(pare_sealed *w, const pare_model *model, const pare_m
         line l = {step->loss, step->delta_l2, step->rank_correlation, step->rows, step->zero_rows};
         PARE_TRY(pare_sealed_put(w, &l, sizeof l));
     }
-    PARE_TRY(pare_sealed_put(w, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2));
-    /* With several draws, delta and next change places at every step: the tables say where delta begins. */
+    return pare_sealed_put(w, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
+}
+
+static pare_status put_values(void *file, const void *values, uint64_t bytes) {
+    return pare_sealed_put(file, values, bytes);
+}
+
+/* file: NULL on ranks that have none. */
+static pare_status put_copy(pare_sealed *file, const pare_model *model, const pare_moreau_state *state,
+                            float *const *own) {
     for (size_t id = 0; id < model->tensor_count; id++)
-        PARE_TRY(pare_sealed_put(w, state->delta[id], elements(model, state, id) * sizeof(float)));
-    return state->mean ? pare_sealed_put(w, state->mean_memory.data, state->mean_memory.bytes) : PARE_OK;
+        if (own[id]) PARE_TRY(pare_moreau_collect(model->tensors[id], state->window.ranks, own[id], put_values, file));
+    return PARE_OK;
+}
+
+static pare_status put_copies(pare_sealed *file, const pare_model *model, const pare_moreau_state *state) {
+    PARE_TRY(put_copy(file, model, state, state->delta));
+    return state->mean ? put_copy(file, model, state, state->mean) : PARE_OK;
 }
 
 static bool is_key(const char *key) {
@@ -84,11 +107,13 @@ pare_status pare_moreau_save(const pare_model *model, const pare_moreau_state *s
                              const char *key) {
     if (state->steps_done < 0 || !is_key(key))
         return pare_fail(PARE_CHECK_FAILED, "a Moreau state can only be saved between two steps and under a digest");
-    if (pare_peer_rank()) return PARE_OK;
+    if (pare_peer_rank()) return put_copies(NULL, model, state);
     pare_sealed file;
     uint64_t bytes = pare_moreau_file_bytes(model, state, state->steps_done) - PARE_SEAL_BYTES;
     PARE_TRY(pare_sealed_begin(path, bytes, &file));
-    return pare_sealed_end(&file, put_all(&file, model, state, key));
+    pare_status status = put_tables(&file, model, state, key);
+    if (status == PARE_OK) status = put_copies(&file, model, state);
+    return pare_sealed_end(&file, status);
 }
 
 static pare_status refuse(const char *path, const char *why) {
@@ -98,7 +123,7 @@ static pare_status refuse(const char *path, const char *why) {
 /* That the level and all displacements are numbers; they stand behind the tables, up to the seal. */
 static pare_status check_numbers(const pare_model *model, const pare_moreau_state *state, const header *h,
                                  const pare_mapping *file) {
-    const uint64_t elements_bytes = h->copies * state->memory.bytes;
+    const uint64_t elements_bytes = h->copies * copy_bytes(model, state);
     const unsigned char *at = file->data + file->bytes - DIGITS - elements_bytes;
     const double *norms = (const void *)(at - model->tensor_count * sizeof *norms);
     bool finite = isfinite(h->level) && h->level >= 0.0;
@@ -140,8 +165,9 @@ static const unsigned char *take(const unsigned char *from, void *to, uint64_t b
     return from + bytes;
 }
 
-/* Of a file that was checked. */
-static void take_all(const pare_model *model, const unsigned char *at, pare_moreau_state *state) {
+/* Of a file that was checked: what every rank has. *copies: where the displacement begins. */
+static void take_tables(const pare_model *model, const unsigned char *at, pare_moreau_state *state,
+                        const unsigned char **copies) {
     header h;
     at = take(at, &h, sizeof h) + model->tensor_count * sizeof(uint64_t);
     for (uint32_t t = 0; t < h.steps_done; t++) {
@@ -149,33 +175,49 @@ static void take_all(const pare_model *model, const unsigned char *at, pare_more
         at = take(at, &l, sizeof l);
         state->trace[t] = (pare_moreau_step){l.loss, l.delta_l2, l.rows, l.zero_rows, l.rank_correlation};
     }
-    at = take(at, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
-    for (size_t id = 0; id < model->tensor_count; id++)
-        at = take(at, state->delta[id], elements(model, state, id) * sizeof(float));
-    if (state->mean) take(at, state->mean_memory.data, state->mean_memory.bytes);
+    *copies = take(at, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
     state->steps_done = (int32_t)h.steps_done;
     state->level = h.level;
 }
 
-/* What the first rank has read, on all ranks. */
-static pare_status share(const pare_model *model, pare_moreau_state *state) {
+/* The same from the first rank to all. */
+static pare_status share_tables(const pare_model *model, pare_moreau_state *state) {
     PARE_TRY(pare_peer_broadcast(&state->steps_done, sizeof state->steps_done, 0));
     PARE_TRY(pare_peer_broadcast(&state->level, sizeof state->level, 0));
     PARE_TRY(pare_peer_broadcast(state->trace, (size_t)state->steps_done * sizeof *state->trace, 0));
-    PARE_TRY(pare_peer_broadcast(state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2, 0));
-    for (size_t id = 0; id < model->tensor_count; id++)
-        PARE_TRY(pare_peer_broadcast(state->delta[id], elements(model, state, id) * sizeof(float), 0));
-    return state->mean ? pare_peer_broadcast(state->mean_memory.data, state->mean_memory.bytes, 0) : PARE_OK;
+    return pare_peer_broadcast(state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2, 0);
+}
+
+/* One copy of what is displaced, to each rank its own; at: it in the file, on the first rank. */
+static pare_status deal_copy(const pare_model *model, const pare_moreau_state *state, float *const *own,
+                             const unsigned char *at) {
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!own[id]) continue;
+        PARE_TRY(pare_moreau_deal(model->tensors[id], state->window.ranks, at, own[id]));
+        if (at) at += model->tensors[id]->count * sizeof(float);
+    }
+    return PARE_OK;
+}
+
+static pare_status deal_copies(const pare_model *model, pare_moreau_state *state, const unsigned char *at) {
+    PARE_TRY(share_tables(model, state));
+    PARE_TRY(deal_copy(model, state, state->delta, at));
+    if (at) at += copy_bytes(model, state);
+    return state->mean ? deal_copy(model, state, state->mean, at) : PARE_OK;
 }
 
 pare_status pare_moreau_load(const pare_model *model, const pare_moreau *moreau, const char *path, const char *key,
                              pare_moreau_state *state) {
     pare_mapping file;
+    const unsigned char *copies;
     if (!is_key(key)) return pare_fail(PARE_CHECK_FAILED, "a saved Moreau state can only be asked for by a digest");
-    if (pare_peer_rank()) return share(model, state);
+    if (pare_peer_rank()) return deal_copies(model, state, NULL);
     PARE_TRY(pare_mapping_open(path, &file));
     pare_status status = check(model, moreau, &file, key, state);
-    if (status == PARE_OK) take_all(model, file.data, state);
+    if (status == PARE_OK) {
+        take_tables(model, file.data, state, &copies);
+        status = deal_copies(model, state, copies);
+    }
     pare_mapping_close(&file);
-    return status == PARE_OK ? share(model, state) : status;
+    return status;
 }

@@ -189,16 +189,24 @@ static size_t scored_as(const pare_index_scores *scores, size_t id) {
     return id;
 }
 
-/* Where the scores of tensor `id` are added up; NULL: nowhere. Along the widths a bias is one more column of its
- * matrix. A salience that compares a weight with the whole of its matrix knows the matrix alone. */
-static double *sums_of(const pare_index_scores *scores, size_t id) {
+/* The tensor with which the scores of `id` are added up; `count`: none. Along the widths a bias is one more column of
+ * its matrix. A salience that compares a weight with the whole of its matrix knows the matrix alone. */
+static size_t summed_with(const pare_index_scores *scores, size_t id) {
     const pare_salience *salience = scores->salience;
     uint32_t layer;
     pare_role role;
     bool bias = pare_tensor_id_split(scores->model, id, &layer, &role) && pare_role_is_bias(role);
-    if (scores->axis == PARE_AXIS_HIDDEN || !bias) return scores->by_tensor[scored_as(scores, id)];
-    if (!pare_role_bears_units(role) || salience->prepare || salience->whole) return NULL;
-    return scores->by_tensor[pare_tensor_id(layer, pare_roles[role].of)];
+    if (scores->axis == PARE_AXIS_HIDDEN || !bias) return scored_as(scores, id);
+    if (!pare_role_bears_units(role) || salience->prepare || salience->whole) return scores->count;
+    return pare_tensor_id(layer, pare_roles[role].of);
+}
+
+pare_status pare_index_scores_summed(pare_index_scores *scores, size_t id, size_t *with) {
+    *with = summed_with(scores, id);
+    if (waits(scores->model, id) && pare_index_scores_count(scores, id))
+        PARE_TRY(pare_index_scores_room(scores, scored_as(scores, id)));
+    if (*with < scores->count && !scores->by_tensor[*with]) *with = scores->count;
+    return PARE_OK;
 }
 
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
@@ -209,10 +217,10 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     pare_role role = PARE_ALL_ROLES;
     pare_expert_place place;
     bool expert = is_of_expert(scores->model, id, &place);
-    if (waits(scores->model, id) && pare_index_scores_count(scores, id))
-        PARE_TRY(pare_index_scores_room(scores, scored_as(scores, id)));
-    double *sums = sums_of(scores, id);
-    if (!sums) return PARE_OK;
+    size_t with;
+    PARE_TRY(pare_index_scores_summed(scores, id, &with));
+    if (with == scores->count) return PARE_OK;
+    double *sums = scores->by_tensor[with];
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
     job j = {.matrix = {.weight = tensor->data,
                         .scattered = tensor->view ? tensor : NULL,

@@ -61,6 +61,10 @@ typedef struct pare_row_signals {
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals);
 
+/* *with: the tensor whose scores get what is added for tensor `id`, and have room for it from now on; `count` if none
+ * do. A tensor is added to its own scores before others are. */
+pare_status pare_index_scores_summed(pare_index_scores *scores, size_t id, size_t *with);
+
 /* The score of one tensor at an index; a sign goes only after the sum over the elements. */
 double pare_index_at(const pare_index_scores *scores, size_t id, uint64_t index);
 

@@ -194,19 +194,20 @@ static pare_status expert_backward(const pare_block *block, const pare_block_gra
     return PARE_OK;
 }
 
+/* The router is read before its gradient goes to the sink, which may displace it. */
 static pare_status router_backward(const pare_block *block, const pare_block_gradients *g) {
     const pare_activations *a = block->activations;
     const pare_expert_room *room = &a->experts;
     const pare_routing *r = &room->routing;
     const pare_linear l = {.tokens = r->tokens, .out = r->experts, .in = block->hidden};
     size_t id = pare_tensor_id_router(block->config, block->layer);
+    const void *router = pare_source_operand(block->source, id, room->router);
     pare_routing_backward(r, room->felt, room->dlogits);
     block->backend->operations->to_operand(block->backend, room->dlogits, r->tokens * r->experts,
                                            room->dlogits_operand);
     PARE_TRY(weight_gradient(block, g, id, NULL, &l, room->dlogits_operand, a->normed2));
     PARE_TRY(bias_gradient(block, g, pare_tensor_id_router_bias(block->config, block->layer), NULL, &l,
                            room->dlogits_operand));
-    const void *router = pare_source_operand(block->source, id, room->router);
     return input_gradient(block, &l, room->dlogits_operand, router, true, a->dnormed);
 }
 

@@ -148,7 +148,8 @@ pare_status pare_latent_hand_over(const pare_block *block, const pare_block_grad
                          g->sink->samples ? g->latent_sample_sums : NULL);
 }
 
-/* gathered: operand [tokens, rank] the gradient of what is projected down. */
+/* gathered: operand [tokens, rank] the gradient of what is projected down. The matrix is read before its own gradient
+ * goes to the sink, which may displace it. */
 static pare_status query_down_backward(const pare_block *block, const pare_block_gradients *g) {
     const pare_activations *a = block->activations;
     const pare_latent_room *r = &a->latent;
@@ -156,13 +157,13 @@ static pare_status query_down_backward(const pare_block *block, const pare_block
     const pare_beside beside = beside_query_down(block);
     const pare_matmul input = {.batch = 1, .m = l.tokens, .n = l.in, .k = l.out};
     size_t id = pare_tensor_id_query_down(block->config, block->layer);
+    const void *weight = pare_source_operand(block->source, id, r->query_down);
     if (g->sink->wants(g->sink->context, id)) {
         const pare_linear_target target = {
             .id = id, .sums = g->latent_sums, .samples = g->latent_sample_sums, .begun = !g->first};
         PARE_TRY(pare_linear_rows_gradient(block, g, &l, r->gathered, a->normed1, &target));
     }
     PARE_TRY(pare_latent_hand_over(block, g));
-    const void *weight = pare_source_operand(block->source, id, r->query_down);
     PARE_TRY(pare_beside_gradient(block, &beside, r->gathered, a->normed1));
     PARE_TRY(block->backend->operations->matmul(block->backend, &input, r->gathered, weight, a->dnormed));
     return pare_beside_input_gradient(block, &beside, a->dnormed);

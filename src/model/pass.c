@@ -3,6 +3,7 @@
 #include "model/latent_tensors.h"
 #include "model/layer_matrices.h"
 #include "model/pass_internal.h"
+#include "model/stops.h"
 #include "model/teaching.h"
 #include "support/memory.h"
 
@@ -121,6 +122,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
         if (x != out) memcpy(out, x, (size_t)offset_of(pass, pass->sequences) * sizeof *x);
         return step_done(pass);
     }
+    PARE_TRY(pare_source_arrive(source, layer));
     pare_block block = pass->block = block_of(pass, source, layer);
     for (int64_t s = 0; s < pass->sequences; s += block.batch) {
         int64_t at = offset_of(pass, s);
@@ -143,6 +145,7 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
         PARE_TRY(layer_forward(pass, source, layer));
         pare_residency_leave(&pass->residency, source, layer, pass->returns);
     }
+    PARE_TRY(pare_source_arrive(source, pare_stop_behind(pass->model)));
     return final_norm(pass, source);
 }
 
@@ -151,8 +154,17 @@ static pare_status whole_forward(pare_pass *pass, const pare_source *source, con
     pass->ids = ids;
     pare_residency_measure(&pass->residency);
     pare_residency_want(&pass->residency, source, 0);
+    PARE_TRY(pare_source_arrive(source, PARE_STOP_FRONT));
     PARE_TRY(pare_embedding_forward(pass, source, pare_pass_input(pass, 0)));
     return blocks_forward(pass, source, 0);
+}
+
+/* A rank that has no sequences comes by all weights as the others do. */
+static pare_status pass_by(const pare_source *source) {
+    for (int64_t stop = PARE_STOP_FRONT; stop <= pare_stop_behind(source->model); stop++)
+        if (stop < 0 || stop == pare_stop_behind(source->model) || !skips(source, stop))
+            PARE_TRY(pare_source_arrive(source, stop));
+    return PARE_OK;
 }
 
 /* This rank's sequences; there may be none, where there are more ranks than shards. */
@@ -161,7 +173,7 @@ static pare_status forward_own(pare_pass *pass, const pare_source *source, const
     if (!sequences) {
         pass->sequences = 0;
         pass->layout = (pare_layout){.length = pass->shape.length};
-        return PARE_OK;
+        return pass_by(source);
     }
     ids += pare_shard_begin(&pass->shards, pass->shards.first) * pass->shape.length;
     return whole_forward(pass, source, ids, sequences);
@@ -213,12 +225,9 @@ static bool adapts_layer(const pare_config *config, const pare_adapters *adapter
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
-    static const pare_end ends[] = {PARE_END_EMBEDDING,           PARE_END_POSITIONS,         PARE_END_EMBEDDING_NORM,
-                                    PARE_END_EMBEDDING_NORM_BIAS, PARE_END_PROJECT_IN,        PARE_END_PROJECT_IN_BIAS,
-                                    PARE_END_CLASS_TOKEN,         PARE_END_DISTILLATION_TOKEN};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t id = pare_tensor_id_end(model, ends[i]);
-        if (id < model->tensor_count && sink->wants(sink->context, id)) return -1;
+    for (pare_end end = 0; end < PARE_ENDS; end++) {
+        size_t id = pare_tensor_id_end(model, end);
+        if (pare_end_leads(end) && id < model->tensor_count && sink->wants(sink->context, id)) return -1;
     }
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         if (!skips(source, layer) &&
@@ -249,6 +258,7 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
     for (int64_t layer = (int64_t)pass->model->config.layers - 1; layer >= 0 && layer >= lowest; layer--) {
         pare_residency_want(&pass->residency, source, layer - 1);
         if (!skips(source, layer)) {
+            PARE_TRY(pare_source_arrive(source, layer));
             bool resident = layer == pass->block.layer && pare_pass_batch_count(pass) == 1;
             pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
             PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
@@ -262,12 +272,14 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
 /* The embedding's gradient last: where it is tied, that of the head with it. */
 static pare_status embedding_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     bool there = pare_has_end(&pass->model->config.architecture, PARE_END_EMBEDDING);
-    bool wanted = there && sink->wants(sink->context, pare_tensor_id_embedding());
+    bool wanted = there && sink->wants(sink->context, pare_tensor_id_embedding()), tied = pass->model->config.tied;
+    PARE_TRY(pare_source_arrive(source, PARE_STOP_FRONT));
     pare_status status = pare_embedding_enter_backward(pass, source, sink);
     if (status == PARE_OK && wanted) {
         pare_embedding_sort(pass);
-        status = pass->model->config.tied ? pare_head_backward(pass, source, NULL, sink, true)
-                                          : pare_embedding_backward(pass, sink);
+        if (tied) status = pare_source_arrive(source, pare_stop_behind(pass->model));
+        if (status == PARE_OK)
+            status = tied ? pare_head_backward(pass, source, NULL, sink, true) : pare_embedding_backward(pass, sink);
     }
     pare_embedding_leave_backward(pass);
     return status;

@@ -41,8 +41,16 @@ typedef struct pare_source {
     const pare_taken *taken; /* [tensor_count], or NULL; not what is replaced, stored, displaced, masked or perturbed */
     const bool *const *experts_off; /* [layers][experts] those that no token may choose; a layer's NULL where all may;
                                        NULL: all */
-    const bool *skip_layer;  /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
+    const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
+    /* Of a displacement that several ranks have together: `displacement` holds what a pass reads at one stop
+     * (model/stops.h), once this was called for it, by all ranks alike. NULL: it holds all. */
+    pare_status (*arrive)(void *context, int64_t stop);
+    void *arrive_context;
 } pare_source;
+
+static inline pare_status pare_source_arrive(const pare_source *source, int64_t stop) {
+    return source->arrive ? source->arrive(source->arrive_context, stop) : PARE_OK;
+}
 
 /* True if some tensor may differ from the file, so that a pass needs room to compose it. */
 bool pare_source_is_composed(const pare_source *source);

@@ -3,6 +3,7 @@
 #include "model/expert_tensors.h"
 #include "score/signals.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 /* A matrix of an expert, whose channels are units as those of the layer's FFN are. */
@@ -46,6 +47,37 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
         plan->sizes.scratch = state;
     }
     return pare_pass_measure(model, backend, &plan->shape, pass);
+}
+
+/* The pass of one of several ranks that leaves room for its share of the state, cut as that of one process, for which
+ * the plan's shape is. False if there is none, be it without blocks that are kept. */
+static bool fits_beside(const pare_model *model, const pare_backend *backend, uint64_t limit, uint64_t share,
+                        pare_pass_shape *shape, pare_pass_memory *pass) {
+    pare_pass_shape beside = *shape;
+    pare_pass_memory less;
+    beside.micro_batch = pass->micro_batch;
+    beside.limit = pare_limit_beside(limit, share);
+    bool fits = pare_pass_measure(model, backend, &beside, &less) == PARE_OK;
+    if (!fits) {
+        beside = *shape;
+        if (beside.keep == PARE_KEPT_AS_ROOM) beside.keep = PARE_KEPT_NONE;
+        fits = pare_pass_measure(model, backend, &beside, &less) == PARE_OK &&
+               less.weights + less.activations + less.gradients + share <= limit;
+    }
+    if (!fits) return false;
+    *shape = beside;
+    *pass = less;
+    return true;
+}
+
+/* What one of several ranks holds of the state, where that is not all of it. */
+static void place_share(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                        uint64_t share, pare_calibration_plan *plan, pare_pass_memory *pass) {
+    if (share == plan->sizes.state) return;
+    bool fits = fits_beside(model, backend, plan->sizes.limit, share, &plan->shape, pass);
+    plan->sizes.state = share;
+    plan->sizes.scratch = fits ? 0 : share;
+    plan->scratch = fits ? NULL : pare_runtime_scratch(runtime);
 }
 
 static pare_status note_shape(pare_calibration_plan *plan) {
@@ -110,13 +142,15 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (signal->shape) signal->shape(recipe, &plan->shape);
     /* Gradients of single weights are stored beside the pass. */
     if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);
-    if (signal->state) plan->sizes.state = signal->state(model, recipe, plan);
+    if (signal->state) plan->sizes.state = signal->state(model, recipe, plan, 1);
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
     uint64_t limit = plan->sizes.limit;
     uint64_t gathered = gathered_bytes(model, recipe, plan) + expert_bytes(model, recipe, plan);
     plan->sizes.limit = pare_limit_beside(limit, gathered);
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
+    if (signal->state)
+        place_share(model, backend, runtime, signal->state(model, recipe, plan, pare_peer_count()), plan, &pass);
     plan->sizes.limit = limit;
     pare_pass_memory_plan(&pass, &plan->sizes);
     plan->sizes.weights += gathered;

@@ -5,7 +5,7 @@
 
 static pare_status score_signal(pare_scoring *s, pare_score_result *out) {
     const pare_signal_row *signal = pare_signal_row_of(s->request->recipe->signal);
-    return signal->run ? signal->run(s, out) : pare_scoring_stored(s, s->sets, s->count, NULL, 1.0f);
+    return signal->run ? signal->run(s, out) : pare_scoring_stored(s, s->sets, s->count, NULL);
 }
 
 /* True if the recipe's signal can feed this salience without more work. The draws of SmoothGrad cannot: the sign of a

@@ -32,10 +32,21 @@ bool pare_scoring_ties(const pare_score_request *request);
 /* The axis that the recipe's mode cuts. */
 pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
 
-/* Adds stored matrices to some sets, with signal[id] beside them if there is one, multiplied by `scale`. Progress is
- * reported for the scoring's own sets alone: others are looked at in between. */
-pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *sets, int count, float *const *signal,
-                                float scale);
+/* What is beside stored matrices, multiplied by `scale`. */
+typedef struct pare_beside_stored {
+    /* *signal: all of a tensor's, until the next call; NULL: it has none. */
+    pare_status (*of)(void *context, size_t id, const float **signal);
+    /* Where ranks have some rows each, in their order: rows [*first, *first + *rows) of this rank's, and their signal.
+     * NULL: every rank has all. */
+    void (*own)(void *context, size_t id, int64_t *first, int64_t *rows, const float **signal);
+    void *context;
+    float scale;
+} pare_beside_stored;
+
+/* Adds stored matrices to some sets, with what is beside them unless that is NULL; on all ranks, whoever has the rows.
+ * Progress is reported for the scoring's own sets alone: others are looked at in between. */
+pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *sets, int count,
+                                const pare_beside_stored *beside);
 /* Adds rows to all of the scoring's sets. */
 pare_status pare_scoring_add(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
                              const pare_row_signals *signals);

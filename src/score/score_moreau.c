@@ -1,5 +1,7 @@
 #include "calibrate/moreau_file.h"
+#include "calibrate/moreau_rows.h"
 #include "score/score_internal.h"
+#include "support/peer.h"
 
 /* The run of an iteration, and the units as its last step ranked them. */
 typedef struct run {
@@ -12,13 +14,41 @@ static float scale_of(const pare_moreau *moreau) {
     return moreau->prox == PARE_PROX_RELEASED ? 1.0f : (float)(1.0 / moreau->rho);
 }
 
-static pare_status rank_step(run *r, const pare_moreau_state *state) {
+/* What ranks have some rows of each. */
+typedef struct displaced {
+    pare_moreau_state *state;
+    float *const *own;
+} displaced;
+
+static pare_status whole_of(void *context, size_t id, const float **signal) {
+    displaced *d = context;
+    return pare_moreau_window_whole(&d->state->window, d->own, id, signal);
+}
+
+static void own_of(void *context, size_t id, int64_t *first, int64_t *rows, const float **signal) {
+    displaced *d = context;
+    const pare_moreau_window *window = &d->state->window;
+    pare_moreau_rows own = pare_moreau_rows_of(window->model->tensors[id], pare_peer_rank(), window->ranks);
+    *first = own.first;
+    *rows = own.end - own.first;
+    *signal = d->own[id];
+}
+
+static pare_status score_with(run *r, pare_index_scores *sets, int count, pare_moreau_state *state, float *const *own) {
+    displaced d = {.state = state, .own = own};
+    const pare_moreau *moreau = &r->scoring->request->recipe->moreau;
+    const pare_beside_stored beside = {
+        .of = whole_of, .own = state->window.ranks > 1 ? own_of : NULL, .context = &d, .scale = scale_of(moreau)};
+    return pare_scoring_stored(r->scoring, sets, count, &beside);
+}
+
+static pare_status rank_step(run *r, pare_moreau_state *state) {
     const pare_score_request *request = r->scoring->request;
     if (request->gradient) return PARE_OK; /* there are no units */
     pare_index_scores indices;
     pare_score_axis axis = pare_scoring_axis(request->recipe);
     PARE_TRY(pare_index_scores_new(request->model, request->recipe->salience, axis, &indices));
-    pare_status status = pare_scoring_stored(r->scoring, &indices, 1, state->delta, scale_of(&request->recipe->moreau));
+    pare_status status = score_with(r, &indices, 1, state, state->delta);
     if (status == PARE_OK)
         pare_unit_scores_reduce(&indices, request->recipe->reduction, request->recipe->alignment, &r->now);
     pare_index_scores_free(&indices);
@@ -91,8 +121,7 @@ static pare_status run_iteration(run *r, pare_score_result *out) {
     PARE_TRY(pare_moreau_state_new(request->model, request->plan->displaced, moreau, request->plan->scratch, &state));
     pare_status status = take_up(r, &state);
     if (status == PARE_OK) status = iterate(r, &state);
-    if (status == PARE_OK)
-        status = pare_scoring_stored(s, s->sets, s->count, pare_moreau_signal(&state), scale_of(moreau));
+    if (status == PARE_OK) status = score_with(r, s->sets, s->count, &state, pare_moreau_signal(&state));
     if (status == PARE_OK) {
         out->trace = state.trace;
         out->steps = moreau->steps;

@@ -1,6 +1,7 @@
 /* What signals are scored with, whatever they are: passes, and where their rows go. */
 #include "model/config_write.h"
 #include "score/score_internal.h"
+#include "support/peer.h"
 #include "support/progress.h"
 
 #include <math.h>
@@ -87,22 +88,70 @@ pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
         .context = s};
 }
 
-pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, float *const *signal,
-                                float scale) {
+/* Sums over rows go from rank to rank, each of which adds its own, as one process adds one row after the other. Where
+ * they go on with what another tensor has come to, it is the last rank that has it. */
+static pare_status add_own(pare_index_scores *set, size_t id, const pare_beside_stored *beside) {
+    int rank = pare_peer_rank(), last = pare_peer_count() - 1;
+    int64_t first, rows;
+    size_t with;
+    pare_row_signals signals = {.gradient_scale = beside->scale};
+    PARE_TRY(pare_index_scores_summed(set, id, &with));
+    if (with == set->count) return PARE_OK;
+    double *sums = set->by_tensor[with];
+    size_t bytes = pare_index_scores_count(set, with) * sizeof *sums;
+    beside->own(beside->context, id, &first, &rows, &signals.gradient);
+    if (with != id && rank == last) PARE_TRY(pare_peer_send(sums, bytes, 0));
+    if (with != id && rank == 0) PARE_TRY(pare_peer_receive(sums, bytes, last));
+    if (rank) PARE_TRY(pare_peer_receive(sums, bytes, rank - 1));
+    if (rows > 0) PARE_TRY(pare_index_scores_add(set, id, first, rows, &signals));
+    return rank < last ? pare_peer_send(sums, bytes, rank + 1) : PARE_OK;
+}
+
+/* What the last rank has is the sum of all. */
+static pare_status share_sums(pare_index_scores *set) {
+    for (size_t id = 0; id < set->count; id++)
+        if (set->by_tensor[id])
+            PARE_TRY(pare_peer_broadcast(set->by_tensor[id], pare_index_scores_count(set, id) * sizeof(double),
+                                         pare_peer_count() - 1));
+    return PARE_OK;
+}
+
+static pare_status add_stored(pare_scoring *s, pare_index_scores *sets, int count, size_t id,
+                              const pare_beside_stored *beside) {
+    int64_t rows, columns;
+    pare_tensor_matrix(s->request->model->tensors[id], &rows, &columns);
+    pare_row_signals signals = {.gradient_scale = beside ? beside->scale : 1.0f};
+    if (beside) PARE_TRY(beside->of(beside->context, id, &signals.gradient));
+    if (s->request->gradient) PARE_TRY(pare_scoring_store(s, id, 0, rows, &signals));
+    for (int i = 0; i < count; i++)
+        PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
+    return PARE_OK;
+}
+
+/* True if scores can be made where the rows are: nobody looks at a tensor as a whole. */
+static bool adds_own(const pare_scoring *s, const pare_index_scores *sets, int count,
+                     const pare_beside_stored *beside) {
+    bool own = beside && beside->own && !s->request->gradient;
+    for (int i = 0; i < count; i++)
+        own = own && !sets[i].salience->whole;
+    return own;
+}
+
+pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, const pare_beside_stored *beside) {
     const pare_score_request *r = s->request;
+    bool own = adds_own(s, sets, count, beside);
     uint64_t done = 0, total = 0;
     for (size_t id = 0; id < r->model->tensor_count; id++)
         total += r->plan->scored[id];
     for (size_t id = 0; id < r->model->tensor_count; id++) {
         if (!r->plan->scored[id]) continue;
-        int64_t rows, columns;
-        pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
-        pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
-        if (r->gradient) PARE_TRY(pare_scoring_store(s, id, 0, rows, &signals));
-        for (int i = 0; i < count; i++)
-            PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
+        for (int i = 0; i < count && own; i++)
+            PARE_TRY(add_own(&sets[i], id, beside));
+        if (!own) PARE_TRY(add_stored(s, sets, count, id, beside));
         done++;
         PARE_TRY(sets == s->sets ? pare_progress_report(r->runtime, "scoring", done, total) : pare_interrupted());
     }
+    for (int i = 0; i < count && own; i++)
+        PARE_TRY(share_sums(&sets[i]));
     return PARE_OK;
 }

@@ -46,17 +46,21 @@ static void seen_forward(const pare_recipe *recipe, pare_pass_shape *shape) {
     shape->shards = true;
 }
 
-static uint64_t moreau_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
-    return pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
+static uint64_t moreau_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan,
+                             int ranks) {
+    return pare_moreau_share_bytes(model, plan->displaced, &recipe->moreau, ranks);
 }
 
-static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan,
+                             int ranks) {
+    (void)ranks;
     return pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
 }
 
-static uint64_t errors_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+static uint64_t errors_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan,
+                             int ranks) {
     int64_t tokens = plan->shape.sequences * plan->shape.length;
-    (void)recipe;
+    (void)recipe, (void)ranks;
     return pare_expert_outputs_bytes(model, tokens) + pare_expert_removal_bytes(model, tokens);
 }
 

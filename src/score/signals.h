@@ -8,8 +8,9 @@
 typedef struct pare_signal_row {
     /* What the pass must keep for it; NULL: no pass is shaped for it. */
     void (*shape)(const pare_recipe *recipe, pare_pass_shape *shape);
-    /* Bytes that it holds beside the pass, in a scratch file if they do not fit; NULL: none. */
-    uint64_t (*state)(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan);
+    /* Bytes that it holds beside the pass, in a scratch file if they do not fit, at most of one of so many ranks; NULL:
+     * none. */
+    uint64_t (*state)(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan, int ranks);
     /* Fills in the plan all that it takes, in place of the pass of that shape; NULL: it is that pass. */
     pare_status (*measure)(const pare_signal_sizes *sizes, pare_calibration_plan *plan);
     /* What it has to do; NULL: next to nothing. */

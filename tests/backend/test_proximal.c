@@ -11,6 +11,31 @@ static double amplified(const pare_proximal *step, float norm) {
                                                                              : 1.0;
 }
 
+static double squares_of(float norm) {
+    return (double)norm * (double)norm;
+}
+
+/* Rows by themselves come to the bits that they come to among others. whole: the step, with what it has said of all
+ * rows; next: what it has made of them. */
+static void check_apart(const backends *b, const pare_proximal *step, const pare_proximal *whole, int64_t rows,
+                        int64_t columns, const float *base, const float *gradient, const float *next) {
+    float *part = floats(columns);
+    for (int64_t row = 0; row < rows; row++) {
+        float norm;
+        double squares;
+        pare_proximal one = *step;
+        pare_displacement_sums unused = {0};
+        one.row_norms = &norm;
+        one.row_squares = &squares;
+        b->tested->operations->proximal_step(b->tested, &one, 1, columns, base + row * columns,
+                                             gradient + row * columns, part, &unused);
+        assert_memory_equal(part, next + row * columns, (size_t)columns * sizeof *part);
+        assert_memory_equal(&norm, &whole->row_norms[row], sizeof norm);
+        assert_memory_equal(&squares, &whole->row_squares[row], sizeof squares);
+    }
+    RELEASE(part);
+}
+
 static void check_step(const backends *b, const pare_proximal *step, int64_t rows, int64_t columns) {
     int64_t size = rows * columns;
     float *base = random_floats(size, 1, 1e-3f, PARE_DTYPE_F32), *next = floats(size), *expected = floats(size);
@@ -20,6 +45,10 @@ static void check_step(const backends *b, const pare_proximal *step, int64_t row
     pare_displacement_sums sums = {.squares = 2.0, .zero_rows = 5}, expected_sums = sums, in_place_sums = {0};
     pare_proximal tested = *step, reference = *step;
     float *norms = tested.row_norms = floats(rows), *expected_norms = reference.row_norms = floats(rows);
+    double squares[200], expected_squares[200], sum = sums.squares;
+    assert_true(rows <= LENGTH(squares));
+    tested.row_squares = squares;
+    reference.row_squares = expected_squares;
     b->tested->operations->proximal_step(b->tested, &tested, rows, columns, base, gradient, next, &sums);
     b->reference->operations->proximal_step(b->reference, &reference, rows, columns, base, gradient, expected,
                                             &expected_sums);
@@ -35,8 +64,16 @@ static void check_step(const backends *b, const pare_proximal *step, int64_t row
     for (int64_t row = 0; row < rows; row++)
         check_near((double)norms[row], (double)expected_norms[row], relative * (double)expected_norms[row], "norm",
                    row);
+    for (int64_t row = 0; row < rows; row++) {
+        sum += squares[row];
+        check_near(squares[row], expected_squares[row],
+                   4.0 * relative * amplified(step, norms[row]) * (expected_squares[row] + squares_of(norms[row])),
+                   "squares of a row", row);
+    }
+    check_near(sum, sums.squares, (double)rows * 1e-16 * sum, "squares of all rows", 0);
     check_near(sums.squares, expected_sums.squares, 4.0 * relative * expected_sums.squares, "squares", 0);
     assert_int_equal(sums.zero_rows, expected_sums.zero_rows);
+    check_apart(b, step, &tested, rows, columns, base, gradient, next);
     b->tested->operations->proximal_step(b->tested, step, rows, columns, base, gradient, base, &in_place_sums);
     assert_memory_equal(base, next, (size_t)size * sizeof *base);
     assert_int_equal(in_place_sums.zero_rows + 5, sums.zero_rows);
@@ -50,16 +87,16 @@ static void every_step(void **state) {
         int64_t rows = sizes[i][0], columns = sizes[i][1];
         float typical = 1.4e-3f * sqrtf((float)columns);
         const pare_proximal steps[] = {
-            {1.0f, 1e-3f, 0.0f, 0.0f, true, NULL},
-            {0.9f, 1e-3f, 0.0f, 0.0f, false, NULL},
-            {0.9f, 1e-3f, typical, typical, true, NULL},
-            {1.0f, 1e-3f, 1e-3f, 1e-3f, false, NULL},
-            {0.0f, 1e-3f, 0.9f * typical, 0.9f * typical, true, NULL},
-            {1.0f, 1e-3f, 1e3f, 1e3f, true, NULL},
-            {1.0f, 1e-3f, 1e3f, 1e3f, false, NULL},
-            {0.5f, 1e-3f, 1e-2f * typical, 1e-2f * typical, true, NULL},
-            {1.0f, 1e-3f, 1e-3f * typical, 3.0f * typical, true, NULL},
-            {1.0f, 1e-3f, 1e-5f, 2e-3f, false, NULL},
+            {1.0f, 1e-3f, 0.0f, 0.0f, true, NULL, NULL},
+            {0.9f, 1e-3f, 0.0f, 0.0f, false, NULL, NULL},
+            {0.9f, 1e-3f, typical, typical, true, NULL, NULL},
+            {1.0f, 1e-3f, 1e-3f, 1e-3f, false, NULL, NULL},
+            {0.0f, 1e-3f, 0.9f * typical, 0.9f * typical, true, NULL, NULL},
+            {1.0f, 1e-3f, 1e3f, 1e3f, true, NULL, NULL},
+            {1.0f, 1e-3f, 1e3f, 1e3f, false, NULL, NULL},
+            {0.5f, 1e-3f, 1e-2f * typical, 1e-2f * typical, true, NULL, NULL},
+            {1.0f, 1e-3f, 1e-3f * typical, 3.0f * typical, true, NULL, NULL},
+            {1.0f, 1e-3f, 1e-5f, 2e-3f, false, NULL, NULL},
         };
         for (int64_t j = 0; j < LENGTH(steps); j++)
             check_step(b, &steps[j], rows, columns);
@@ -96,7 +133,7 @@ static void a_shrink_above_the_threshold(void **state) {
     const double expected[6] = {-3.9426407e-6, -5.2568542e-6, 5e-6, 5e-6, 0, 0};
     float next[6];
     pare_displacement_sums sums = {0};
-    pare_proximal step = {1.0f, 1.0f, (float)(1e-9 * sqrt(2)), (float)(5e-6 * sqrt(2)), true, NULL};
+    pare_proximal step = {1.0f, 1.0f, (float)(1e-9 * sqrt(2)), (float)(5e-6 * sqrt(2)), true, NULL, NULL};
     b->tested->operations->proximal_step(b->tested, &step, 3, 2, zero, minus, next, &sums);
     for (int i = 0; i < 6; i++)
         check_near((double)next[i], expected[i], 1e-6 * fabs(expected[i]), "next", i);
@@ -113,7 +150,7 @@ static void shrinking_alone(void **state) {
         float *zero = floats(ROWS * COLUMNS), threshold = group ? 6.0f : 0.7f;
         memset(zero, 0, sizeof *zero * ROWS * COLUMNS);
         pare_displacement_sums sums = {0}, expected_sums = {0};
-        pare_proximal step = {1.0f, 1.0f, threshold, threshold, group == 1, NULL};
+        pare_proximal step = {1.0f, 1.0f, threshold, threshold, group == 1, NULL, NULL};
         b->tested->operations->proximal_step(b->tested, &step, ROWS, COLUMNS, x, zero, expected, &expected_sums);
         step.gamma = 0.0f;
         b->tested->operations->proximal_step(b->tested, &step, ROWS, COLUMNS, x, x, x, &sums);
@@ -133,7 +170,7 @@ static void nan_is_not_lost(void **state) {
             gradient[bad] = NAN;
             pare_displacement_sums sums = {0};
             float threshold = kind == 0 ? 0.0f : 1.0f;
-            pare_proximal step = {1.0f, 1.0f, threshold, threshold, kind == 1, NULL};
+            pare_proximal step = {1.0f, 1.0f, threshold, threshold, kind == 1, NULL, NULL};
             b->tested->operations->proximal_step(b->tested, &step, 1, 37, base, gradient, next, &sums);
             assert_true(isnan(next[bad]));
             assert_true(isnan(sums.squares));

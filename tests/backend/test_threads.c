@@ -17,7 +17,7 @@ static void run_all(const pare_backend *backend, const float *x, const float *y,
     const pare_heads turned = {.batch = 2, .tokens = 35, .groups = 1, .shared = 5, .head = 103, .rotated = 40};
     const pare_weight_view view = {.stored = x, .delta = y, .sigma = 0.1f, .seed = 3, .draw = 5, .tensor = 7};
     const pare_norm norm = {.kind = PARE_NORM_LAYER, .weight = y, .eps = 1e-5};
-    const pare_proximal step = {0.5f, 0.5f, 20.0f, 20.0f, true, NULL};
+    const pare_proximal step = {0.5f, 0.5f, 20.0f, 20.0f, true, NULL, NULL};
     int32_t targets[N];
     float logsum[N];
     for (int t = 0; t < N; t++)

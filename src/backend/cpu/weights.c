@@ -165,6 +165,7 @@ static pare_displacement_sums step_rows(const pare_proximal *step, int64_t begin
             squares = shrink_row(next + at, squares, (double)step->threshold, (double)step->shrink, columns);
         else if (step->threshold > 0.0f)
             squares = (double)shrink_elements(next + at, step->threshold, step->shrink, columns);
+        if (step->row_squares) step->row_squares[row] = squares;
         sums.squares += squares;
         sums.zero_rows += squares == 0.0;
     }

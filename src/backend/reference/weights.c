@@ -59,6 +59,7 @@ void pare_reference_proximal_step(const pare_backend *backend, const pare_proxim
             next[i] = (float)result;
             kept += result * result;
         }
+        if (step->row_squares) step->row_squares[row] = kept;
         sums->squares += kept;
         sums->zero_rows += kept == 0.0;
     }
