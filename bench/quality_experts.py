@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-METHODS = (("REAP", "reap"), ("frequency", "expert-frequency"), ("Taylor", "expert-taylor"), ("OBS", "expert-obs"),
+METHODS = (("REAP", "reap"), ("frequency", "expert-frequency"), ("Taylor", "expert-taylor"), ("Moreau", "expert-moreau"),
+           ("Moreau, group-sparse", "expert-moreau-gs"), ("OBS", "expert-obs"),
            ("merge", "expert-frequency", "--experts", "merge", "--router", "fit"), ("random", "random"))
 RATIOS, WINDOW = (0.25, 0.5), 128
 

@@ -88,20 +88,22 @@ static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pa
     }
 }
 
-/* Gate, up and down of each expert, as in an FFN of all tokens. */
-static void reduce_expert_channels(const pare_index_scores *indices, uint32_t layer, pare_reduction reduction,
-                                   pare_unit_scores *out) {
+/* Gate, up and down of each expert, as in an FFN of all tokens; its own score is the sum over its channels, as a head's
+ * is over its indices. */
+static void reduce_experts(const pare_index_scores *indices, uint32_t layer, pare_reduction reduction,
+                           pare_unit_scores *out) {
     const pare_config *c = &indices->model->config;
     const pare_widths *w = &c->widths[layer];
     for (uint32_t expert = 0; expert < w->experts; expert++) {
         size_t gate = pare_tensor_id_expert(c, layer, expert, PARE_EXPERT_GATE);
-        double *scores = pare_unit_scores_of_expert(out, w, layer, expert);
+        double *scores = pare_unit_scores_of_expert(out, w, layer, expert), total = 0.0;
         for (uint32_t i = 0; i < w->expert_ffn; i++) {
             members m = {.count = 0};
             for (size_t part = 0; part < PARE_EXPERT_PARTS; part++)
                 add_member(&m, pare_index_at(indices, gate + part, i));
-            scores[i] = reduce_members(&m, reduction);
+            total += scores[i] = reduce_members(&m, reduction);
         }
+        out->expert[layer][expert] = total;
     }
 }
 
@@ -168,7 +170,7 @@ void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction re
         } else {
             reduce_heads(indices, layer, reduction, alignment, out);
             reduce_channels(indices, layer, reduction, out);
-            reduce_expert_channels(indices, layer, reduction, out);
+            reduce_experts(indices, layer, reduction, out);
         }
         out->layer[layer] = sum_layer(indices, layer);
     }

@@ -107,8 +107,8 @@ static inline double *pare_unit_scores_of_expert(const pare_unit_scores *scores,
 
 pare_status pare_unit_scores_new(const pare_model *model, pare_unit_scores *out);
 void pare_unit_scores_free(pare_unit_scores *scores);
-/* Fills heads, query, ffn, expert_ffn and layer (the sum over all of a layer's indices) from indices along the widths,
- * or hidden. */
+/* Fills heads, query, ffn, expert_ffn, expert (the sum over its channels) and layer (the sum over all of a layer's
+ * indices) from indices along the widths, or hidden. */
 void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction reduction, pare_alignment alignment,
                              pare_unit_scores *out);
 /* Uniform random scores in [0, 1): a pure function of (seed, layer, unit). */

@@ -113,9 +113,12 @@ static bool expert_signal_elsewhere(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_EXPERTS) && r->mode != PARE_MODE_EXPERT;
 }
 
+/* Their own scores, random ones, or what all weights come to: by passes over displaced or noisy weights, or none. */
 static bool experts_by_other_scores(const pare_recipe *r) {
     bool own = !r->signal || pare_signal_has(r->signal, PARE_TRAIT_EXPERTS);
-    return r->mode == PARE_MODE_EXPERT && (!own || r->salience || r->choice == PARE_CHOOSE_OBS);
+    bool weighed = !r->signal || pare_signal_has(r->signal, PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
+    bool other = r->salience ? !weighed : !own;
+    return r->mode == PARE_MODE_EXPERT && (other || r->choice == PARE_CHOOSE_OBS);
 }
 
 static bool experts_by_other_repairs(const pare_recipe *r) {
@@ -262,8 +265,9 @@ static const contradiction all[] = {
     {{"mode", "signal"}, expert_signal_elsewhere, "this method scores whole experts: it needs --mode expert"},
     {{"mode", "signal"},
      experts_by_other_scores,
-     "--mode expert removes whole experts by scores of their own: it needs best-experts, reap, expert-frequency, "
-     "expert-gates, expert-obs, expert-taylor or random"},
+     "--mode expert removes whole experts by scores of their own or by those of all their weights: it needs "
+     "best-experts, reap, expert-frequency, expert-gates, expert-obs, expert-taylor, expert-moreau, expert-moreau-gs, "
+     "another Moreau gradient, smoothgrad, taylor-rownorm, magnitude-l1, magnitude-l2 or random"},
     {{"mode", "compensate"},
      experts_by_other_repairs,
      "what is left of whole experts (--mode expert) is repaired by --compensate ls, --router fit, --experts merge and "

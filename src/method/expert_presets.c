@@ -1,4 +1,5 @@
 /* Methods for whole experts, behind those of presets.c. */
+#include "method/moreau_constants.h"
 #include "method/recipe.h"
 
 const pare_recipe pare_expert_presets[] = {
@@ -36,6 +37,20 @@ const pare_recipe pare_expert_presets[] = {
      .source = "Michel et al. 2019, arXiv 1905.10650, which does it to attention heads",
      .signal = PARE_SIGNAL_EXPERT_GRADIENT,
      .mode = PARE_MODE_EXPERT},
+    {.name = "expert-moreau",
+     .summary = "keeps the experts whose weights matter most by the gradient of the Moreau envelope",
+     .source = PARE_METHOD_MOREAU ", eq. 6, 7, 9 and 10, with all of an expert's weights as one group (eq. 4 and 5)",
+     .signal = PARE_SIGNAL_MOREAU,
+     .moreau = PARE_PLAIN_MOREAU,
+     .mode = PARE_MODE_EXPERT,
+     .salience = &pare_salience_first_order},
+    {.name = "expert-moreau-gs",
+     .summary = "the same by the gradient of the group-sparse Moreau envelope",
+     .source = PARE_METHOD_MOREAU ", Algorithm 1, eq. 8 to 11, with all of an expert's weights as one group",
+     .signal = PARE_SIGNAL_MOREAU,
+     .moreau = PARE_GROUP_MOREAU,
+     .mode = PARE_MODE_EXPERT,
+     .salience = &pare_salience_first_order},
 };
 
 const size_t pare_expert_preset_count = sizeof pare_expert_presets / sizeof *pare_expert_presets;

@@ -1,35 +1,14 @@
 /* The preset table: every published method is one row. Those for whole experts: expert_presets.c. */
+#include "method/moreau_constants.h"
 #include "method/recipe.h"
 
 #include <string.h>
 
-/* Published constants (MoreauPruner, appendix; spec 3.1). No constants were published for the element-wise l1 variant:
- * it takes those of the group-sparse one. The released loop has no use for rho. */
-#define PLAIN_MOREAU                                                                                                   \
-    { .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.05, .gamma = 1e-3, .prox = PARE_PROX_NONE, .tail = 1 }
-#define GROUP_MOREAU                                                                                                   \
-    {                                                                                                                  \
-        .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_GROUP,       \
-        .tail = 1                                                                                                      \
-    }
-#define L1_MOREAU                                                                                                      \
-    { .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_L1, .tail = 1 }
-#define RELEASED_MOREAU                                                                                                \
-    {                                                                                                                  \
-        .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.05, .gamma = 1e-3, .prox = PARE_PROX_RELEASED,                \
-        .tail = PARE_RELEASED_TAIL, .unpulled = true                                                                   \
-    }
-#define RELEASED_GROUP_MOREAU                                                                                          \
-    {                                                                                                                  \
-        .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_RELEASED,    \
-        .tail = PARE_RELEASED_TAIL, .unpulled = true                                                                   \
-    }
 #define SMOOTH(passes)                                                                                                 \
     { .steps = passes, .draws = 1, .sigma = 0.05 }
 
 /* Where the methods come from. */
 #define BASELINE "a usual baseline"
-#define MOREAU_PRUNER "MoreauPruner, Wang et al. 2024, arXiv 2406.07017"
 #define LLM_PRUNER "LLM-Pruner, Ma et al. 2023, arXiv 2305.11627"
 #define WANDA "Wanda, Sun et al. 2023, arXiv 2306.11695"
 #define FLAP "FLAP, An et al. 2023, arXiv 2312.11983"
@@ -54,33 +33,33 @@ static const pare_recipe presets[] = {
      .final_norm = true},
     {.name = "moreau-gs",
      .summary = "MoreauPruner-GS: gradient of the group-sparse Moreau envelope",
-     .source = MOREAU_PRUNER ", Algorithm 1, eq. 8 to 11",
+     .source = PARE_METHOD_MOREAU ", Algorithm 1, eq. 8 to 11",
      .signal = PARE_SIGNAL_MOREAU,
-     .moreau = GROUP_MOREAU,
+     .moreau = PARE_GROUP_MOREAU,
      .salience = &pare_salience_first_order},
     {.name = "moreau",
      .summary = "MoreauPruner: gradient of the Moreau envelope",
-     .source = MOREAU_PRUNER ", eq. 6, 7, 9 and 10",
+     .source = PARE_METHOD_MOREAU ", eq. 6, 7, 9 and 10",
      .signal = PARE_SIGNAL_MOREAU,
-     .moreau = PLAIN_MOREAU,
+     .moreau = PARE_PLAIN_MOREAU,
      .salience = &pare_salience_first_order},
     {.name = "moreau-l1",
      .summary = "MoreauPruner with an element-wise l1 threshold",
-     .source = MOREAU_PRUNER ", section 4",
+     .source = PARE_METHOD_MOREAU ", section 4",
      .signal = PARE_SIGNAL_MOREAU,
-     .moreau = L1_MOREAU,
+     .moreau = PARE_L1_MOREAU,
      .salience = &pare_salience_first_order},
     {.name = "moreau-released",
      .summary = "MoreauPruner as its code has it: no proximal term, mean of the last five iterates",
-     .source = MOREAU_PRUNER ": the code that its authors released",
+     .source = PARE_METHOD_MOREAU ": the code that its authors released",
      .signal = PARE_SIGNAL_MOREAU,
-     .moreau = RELEASED_MOREAU,
+     .moreau = PARE_RELEASED_MOREAU,
      .salience = &pare_salience_first_order},
     {.name = "moreau-gs-released",
      .summary = "MoreauPruner-GS as its code has it, behind the published tables: see docs/methods.md",
-     .source = MOREAU_PRUNER ": the code that its authors released",
+     .source = PARE_METHOD_MOREAU ": the code that its authors released",
      .signal = PARE_SIGNAL_MOREAU,
-     .moreau = RELEASED_GROUP_MOREAU,
+     .moreau = PARE_RELEASED_GROUP_MOREAU,
      .salience = &pare_salience_first_order},
     {.name = "taylor-rownorm",
      .summary = "what moreau-gs-released comes down to: Taylor with every row of the gradient at unit length",

@@ -232,6 +232,33 @@ pare_status pare_block_experts_hand_over(const pare_block *block, const pare_blo
     return PARE_OK;
 }
 
+static pare_status hand_zeros_of(const pare_block *block, const pare_block_gradients *g, size_t id) {
+    int64_t rows, columns;
+    if (!pare_block_expert_wanted(block, g, id)) return PARE_OK;
+    pare_tensor_matrix(block->source->model->tensors[id], &rows, &columns);
+    int64_t step = g->chunk_elements / columns < rows ? g->chunk_elements / columns : rows;
+    memset(g->chunk, 0, (size_t)(step * columns) * sizeof *g->chunk);
+    for (int64_t first = 0; first < rows; first += step) {
+        int64_t count = rows - first < step ? rows - first : step;
+        PARE_TRY(
+            g->sink->rows(g->sink->context, id, first, count, columns, g->chunk, g->sink->samples ? g->chunk : NULL));
+    }
+    return PARE_OK;
+}
+
+/* An expert that no token reaches has a gradient, which is zero: whoever moves weights by it hears of all of them,
+ * however tokens are cut into micro-batches. */
+static pare_status hand_zeros(const pare_block *block, const pare_block_gradients *g, uint32_t expert) {
+    const pare_config *config = block->config;
+    if (g->expert_sums) return PARE_OK;
+    for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++) {
+        PARE_TRY(hand_zeros_of(block, g, pare_tensor_id_expert(config, block->layer, expert, part)));
+        if (config->experts.biased)
+            PARE_TRY(hand_zeros_of(block, g, pare_tensor_id_expert_bias(config, block->layer, expert, part)));
+    }
+    return PARE_OK;
+}
+
 /* Sums begin before the gate of the expert that all tokens reach, which comes first. */
 static void begin_sums(const pare_block *block, const pare_block_gradients *g) {
     size_t bytes = (size_t)pare_expert_sums_elements(block->config) * sizeof *g->expert_sums;
@@ -244,7 +271,8 @@ pare_status pare_block_experts_backward(const pare_block *block, const pare_bloc
     if (!pare_block_gates_shared(block)) begin_sums(block, g);
     for (uint32_t expert = 0; expert < block->widths.experts; expert++) {
         pare_expert_hand hand;
-        if (pare_block_expert(block, expert, &hand)) PARE_TRY(expert_backward(block, g, branch, &hand));
+        bool reached = pare_block_expert(block, expert, &hand);
+        PARE_TRY(reached ? expert_backward(block, g, branch, &hand) : hand_zeros(block, g, expert));
     }
     PARE_TRY(router_backward(block, g));
     return pare_block_experts_hand_over(block, g);

@@ -53,9 +53,8 @@ static pare_status refuse(const pare_prune_job *job, const refusal *r) {
 
 /* What leaves experts, and attention over latents, whole, or knows how to repair them. */
 static bool leaves_them_whole(const pare_recipe *recipe) {
-    bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
-    bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
-    return whole && !repaired && !recipe->salience;
+    bool layers = recipe->mode == PARE_MODE_LAYER && !recipe->compensation && !recipe->salience;
+    return layers || recipe->mode == PARE_MODE_EXPERT;
 }
 
 static bool standardises(const pare_prune_job *job) {

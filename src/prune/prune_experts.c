@@ -10,7 +10,7 @@ static bool looks(const pare_prune_job *job) {
 }
 
 static pare_pass_shape shape_of(const pare_prune_job *job) {
-    return (pare_pass_shape){.sequences = job->plan.shape.sequences,
+    return (pare_pass_shape){.sequences = job->plan.shape.sequences * job->asked->calibration.batches,
                              .length = job->plan.shape.length,
                              .composed = true,
                              .shards = true,
@@ -25,6 +25,7 @@ pare_status pare_prune_plan_experts(pare_prune_job *job) {
     pare_prune_plan_stage(
         job, memory.weights + memory.activations + (2 + PARE_SHARDS) * pare_expert_load_bytes(job->model), 0);
     pare_work work = pare_work_blocks(job->current, shape.sequences, shape.length);
+    if (pare_prune_weighs_experts(job)) pare_prune_plan_work(job, "scoring", &work, 1.0);
     pare_prune_plan_work(job, "following tokens", &work, 1.0);
     return PARE_OK;
 }
@@ -34,20 +35,24 @@ static pare_status report_block(void *context, uint64_t done, uint64_t total) {
     return pare_progress_report(job->runtime, "following tokens", done, total);
 }
 
-static pare_status measure(pare_prune_job *job, pare_expert_load *load) {
+/* mask: of what is left; NULL: all. */
+static pare_status measure(pare_prune_job *job, const pare_mask *mask, pare_expert_load *load) {
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_pass_shape shape = shape_of(job);
     pare_layer_batch batch = {
         .ids = job->windows.ids, .sequences = shape.sequences, .step = report_block, .step_context = job};
     pare_pass *pass = NULL;
-    pare_mask mask;
-    PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
-    pare_mask_apply(&mask, &source);
-    pare_status status = pare_pass_new(job->current, job->backend, &shape, &pass);
-    if (status == PARE_OK) status = pare_expert_load_measure(pass, &source, &batch, load);
+    if (mask) pare_mask_apply(mask, &source);
+    PARE_TRY(pare_pass_new(job->current, job->backend, &shape, &pass));
+    pare_status status = pare_expert_load_measure(pass, &source, &batch, load);
     pare_pass_free(pass);
-    pare_mask_free(&mask);
     return status;
+}
+
+pare_status pare_prune_count_tokens(pare_prune_job *job) {
+    if (job->round || !pare_prune_weighs_experts(job) || !looks(job)) return PARE_OK;
+    PARE_TRY(pare_expert_load_new(job->current, &job->result.load));
+    return measure(job, NULL, &job->result.load);
 }
 
 static json_t *tokens_json(const pare_expert_load *load, uint32_t layer, uint32_t experts) {
@@ -124,10 +129,13 @@ static json_t *report(const pare_prune_job *job, const pare_expert_load *before,
 static pare_status follow(void *context) {
     pare_prune_job *job = context;
     pare_expert_load after;
-    PARE_TRY(pare_expert_load_new(job->current, &after));
-    pare_status status = measure(job, &after);
+    pare_mask mask;
+    PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
+    pare_status status = pare_expert_load_new(job->current, &after);
+    if (status == PARE_OK) status = measure(job, &mask, &after);
     if (status == PARE_OK) job->experts = report(job, &job->load, &after);
     pare_expert_load_free(&after);
+    pare_mask_free(&mask);
     return status;
 }
 

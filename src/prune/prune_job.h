@@ -204,6 +204,14 @@ void pare_prune_plan_pass(pare_prune_job *job, const pare_pass_memory *pass);
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);
 pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
+/* Whether whole experts are scored by their weights, which counts no tokens (prune_weighed_experts.c): then the tensors
+ * whose elements are scored [tensor_count], NULL otherwise; and what scores take beside the pass, added to job->plan,
+ * just made. */
+bool pare_prune_weighs_experts(const pare_prune_job *job);
+pare_status pare_prune_scored_experts(const pare_prune_job *job, const pare_target *target, bool **scored);
+void pare_prune_plan_scored_experts(pare_prune_job *job);
+/* Counts the tokens that reach each of such experts, into the first round's result (prune_experts.c). */
+pare_status pare_prune_count_tokens(pare_prune_job *job);
 /* Of experts (prune_experts.c): keeps the first round's load; a stage that measures that of what is left, into
  * job->experts; and adds what that will hold to job->plan. */
 pare_status pare_prune_keep_load(pare_prune_job *job);

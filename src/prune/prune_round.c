@@ -1,5 +1,6 @@
 /* What every round of a run needs: its memory plan, what scoring asks for, and what all rounds come to. */
 #include "prune/prune_job.h"
+#include "support/memory.h"
 
 static const char *state_of(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
@@ -52,18 +53,27 @@ void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk
 }
 
 /* Scores of all layers are worth having where they are written out. */
-pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced) {
+static pare_status plan_scoring(pare_prune_job *job, uint32_t sequences, uint32_t length) {
+    bool *experts;
     pare_target target = pare_prune_round_target(job);
+    PARE_TRY(pare_prune_scored_experts(job, &target, &experts));
     pare_plan_request request = {.recipe = &job->asked->recipe,
                                  .target = &target,
-                                 .only = job->sparse.pruned,
+                                 .only = experts ? experts : job->sparse.pruned,
                                  .displace = job->asked->displace,
                                  .score_all = job->asked->outputs.scores != NULL,
                                  .sequences = sequences,
                                  .length = length};
     pare_plan_free(&job->plan);
     job->planned = (pare_prune_planned){0};
-    PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
+    pare_status status = pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan);
+    pare_free(experts);
+    if (status == PARE_OK) pare_prune_plan_scored_experts(job);
+    return status;
+}
+
+pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced) {
+    PARE_TRY(plan_scoring(job, sequences, length));
     job->plan.sizes.chat = job->windows.chat;
     job->plan.sizes.pictures = pare_reads_pictures(&job->model->config);
     if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));

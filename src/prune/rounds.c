@@ -13,6 +13,7 @@ static pare_status score(void *context) {
     request.projections = job->given.projections;
     if (!request.projections && pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));
+    PARE_TRY(pare_prune_count_tokens(job));
     return pare_cache_scores_give(cache, &request, &job->result);
 }
 

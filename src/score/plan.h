@@ -19,7 +19,7 @@ typedef struct pare_calibration_plan {
 typedef struct pare_plan_request {
     const pare_recipe *recipe;
     const pare_target *target; /* whose ranges and mode say what can be cut */
-    const bool *only;          /* [tensor_count] in element mode: these matrices instead */
+    const bool *only;          /* [tensor_count] in element mode, and for whole experts: these matrices instead */
     pare_displace displace;
     bool score_all;            /* score the other layers too, for a scores file, where the signal exists there */
     int64_t sequences, length; /* 0: no text goes through the model */

@@ -204,7 +204,9 @@ static void the_list_of_methods(void **state) {
                                         "expert-frequency",
                                         "expert-gates",
                                         "expert-obs",
-                                        "expert-taylor"};
+                                        "expert-taylor",
+                                        "expert-moreau",
+                                        "expert-moreau-gs"};
     size_t count = 0;
     while (pare_recipe_name(count)) {
         assert_non_null(pare_recipe_find(pare_recipe_name(count)));

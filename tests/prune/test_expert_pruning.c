@@ -3,25 +3,6 @@
  * token reaches are named. */
 #include "expert_prune_run.h"
 
-/* Layers with experts come one after the other in the golden lists. */
-static void check_scores(const place *p, const json_t *row) {
-    json_t *scores = load_json(p->scores), *layers = json_object_get(scores, "layers");
-    size_t next = 0;
-    for (size_t i = 0; i < json_array_size(layers); i++) {
-        const json_t *found = json_object_get(json_array_get(layers, i), "experts");
-        if (!p->m.model->config.widths[i].experts) continue;
-        const json_t *wanted = json_array_get(json_object_get(row, "scores"), next++);
-        double largest = 0.0;
-        assert_int_equal(json_array_size(found), json_array_size(wanted));
-        for (size_t j = 0; j < json_array_size(wanted); j++)
-            largest = fmax(largest, json_number_value(json_array_get(wanted, j)));
-        for (size_t j = 0; j < json_array_size(wanted); j++) /* sums of products in fp32 */
-            assert_true(fabs(json_number_value(json_array_get(found, j)) -
-                             json_number_value(json_array_get(wanted, j))) <= 2e-5 * largest);
-    }
-    json_decref(scores);
-}
-
 static void check_kept(const place *p, const json_t *report, const json_t *one, const json_t *row) {
     const json_t *layers = json_object_get(report, "layers"), *loads = json_object_get(report, "experts");
     size_t next = 0;
@@ -101,7 +82,7 @@ static void experts_go_as_transformers_has_it(void **state) {
             if (prune(&p, method, ratio, &text) != PARE_OK) fail_msg("%s: %s", family_name(one), pare_message());
             json_t *report = json_loads(text, 0, NULL);
             pare_text_free(text);
-            check_scores(&p, row);
+            check_expert_scores(&p, row, 2e-5); /* sums of products in fp32 */
             check_kept(&p, report, one, row);
             check_load_after(&p, report);
             check_written(e, &p, one, row);
@@ -147,7 +128,9 @@ static void what_cannot_be_is_refused(void **state) {
     assert_refused(&p, "reap", 0.8, "every token reaches 3 (num_experts_per_tok); ask for less (--ratio 0.4 at most)");
     assert_refused(&p, "reap", 0.1, "removes nothing here");
     assert_not_spread(&p);
-    assert_refused(&p, "taylor", 0.4, "--mode expert removes whole experts");
+    assert_refused(&p, "taylor", 0.4, "--mode expert removes whole experts by scores of their own or by those of all");
+    assert_refused(&p, "wanda-structured", 0.4, "--mode expert removes whole experts");
+    assert_refused(&p, "obs", 0.4, "--mode expert removes whole experts");
     place_close(&p);
     json_t *more = json_deep_copy(json_object_get(family_case(&e->all, "mixtral"), "config"));
     json_object_set_new(more, "num_experts_per_tok", json_integer(7));

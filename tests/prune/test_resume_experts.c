@@ -57,10 +57,10 @@ static void what_was_pruned_inside_experts_stays_pruned(void **state) {
     }
 }
 
-/* Rounds of whole experts, with what the first of them has seen. */
+/* Rounds of whole experts, with what the first of them has seen; and the iteration of one. */
 static void rounds_of_experts(void **state) {
     static const pare_setting mode[] = {{"mode", "expert"}};
-    static const char *const methods[] = {"reap", "expert-frequency"};
+    static const char *const methods[] = {"reap", "expert-frequency", "expert-moreau", "expert-moreau-gs"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
         options.method = methods[i];
@@ -68,7 +68,7 @@ static void rounds_of_experts(void **state) {
         options.iterations = 2;
         options.settings = mode;
         options.setting_count = 1;
-        assert_taken_up(*state, "mixtral", "round-1", options);
+        assert_taken_up(*state, "mixtral", i == 3 ? "moreau.state" : "round-1", options);
     }
 }
 
