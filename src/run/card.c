@@ -92,8 +92,5 @@ void pare_run_card_make(pare_run *run, const pare_card_job *card, const char *so
     if (pare_run_change_report(report, make, &m) == PARE_OK) return;
     pare_json_missing_forget();
     pare_run_drop_inside(run, name);
-    char *sentence = pare_format("the model card was left out: %s", pare_message());
-    pare_runtime_note(runtime, sentence);
-    free(sentence);
-    pare_whole(); /* a note that could not be made is no failure */
+    pare_runtime_left_out(runtime, "the model card");
 }

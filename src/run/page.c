@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static const char inside[] = "report.html";
+static const char inside[] = "report.html", whole_page[] = "the page of the report";
 
 void pare_run_page_name(pare_run *run, const pare_page_job *page) {
     if (page->wanted) pare_paths_write(&run->paths, "--report", page->file, PARE_PATH_FILE);
@@ -14,13 +14,6 @@ void pare_run_page_name(pare_run *run, const pare_page_job *page) {
 
 pare_status pare_run_page_check(const pare_page_job *page) {
     return page->wanted && page->figures ? pare_page_folder_check(page->figures) : PARE_OK;
-}
-
-static void say(const pare_runtime *runtime) {
-    char *sentence = pare_format("the page of the report was left out: %s", pare_message());
-    pare_runtime_note(runtime, sentence);
-    free(sentence);
-    pare_whole(); /* a note that could not be made is no failure */
 }
 
 static pare_status write_page(pare_run *run, const pare_page_job *page, json_t *json, pare_page_files *files) {
@@ -57,10 +50,10 @@ void pare_run_page_make(pare_run *run, const pare_page_job *page, const pare_run
     pare_json_missing_forget();
     pare_page_files_drop(files);
     pare_run_drop_inside(run, inside); /* a page that was begun must not get into the output */
-    say(runtime);
+    pare_runtime_left_out(runtime, whole_page);
 }
 
 void pare_run_page_place(pare_page_files *files, const pare_runtime *runtime) {
-    if (pare_page_files_place(files) != PARE_OK) say(runtime);
+    if (pare_page_files_place(files) != PARE_OK) pare_runtime_left_out(runtime, whole_page);
     pare_page_files_drop(files);
 }

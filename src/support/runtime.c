@@ -2,6 +2,7 @@
 #include "support/machine.h"
 #include "support/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 pare_status pare_runtime_check(const pare_runtime *runtime) {
@@ -31,4 +32,10 @@ const char *pare_runtime_scratch(const pare_runtime *runtime) {
 
 void pare_runtime_note(const pare_runtime *runtime, const char *sentence) {
     if (runtime && runtime->note && sentence) runtime->note(runtime->progress_user, sentence);
+}
+
+void pare_runtime_left_out(const pare_runtime *runtime, const char *what) {
+    char sentence[1280];
+    snprintf(sentence, sizeof sentence, "%s was left out: %s", what, pare_message());
+    pare_runtime_note(runtime, sentence);
 }

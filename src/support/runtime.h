@@ -24,6 +24,9 @@ pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
 /* The folder for state that does not fit: the runtime's, $TMPDIR or /tmp. */
 const char *pare_runtime_scratch(const pare_runtime *runtime);
 
+/* A note that `what` was left out for the reason of the last failure, which takes no memory. */
+void pare_runtime_left_out(const pare_runtime *runtime, const char *what);
+
 /* Hands a note over, if there is one and the runtime takes any. sentence may be NULL. */
 void pare_runtime_note(const pare_runtime *runtime, const char *sentence);
 
