@@ -75,7 +75,7 @@ static uint64_t summed_bytes(const pare_layerwise_request *r) {
 static uint64_t target_bytes(const pare_layerwise_request *r) {
     int64_t d = r->source->model->config.hidden, widest = pare_layerwise_widest(r->source->model);
     uint64_t elements = (uint64_t)(d * widest + d * d);
-    uint64_t halves = r->held_out ? (uint64_t)(2 * d * d) * sizeof(float) + pare_held_out_bytes(d) : 0;
+    uint64_t halves = r->held_out ? (uint64_t)(2 * d * d) * sizeof(float) + pare_held_out_bytes(d, d) : 0;
     uint64_t solving = pare_least_squares_bytes(d, r->pruned ? d : widest); /* of maps; of units' outputs, too */
     if (r->pruned) solving = pare_larger_bytes(solving, pare_layerwise_correct_bytes(r, widest));
     return pare_layerwise_intercept_bytes(r) + (r->two ? elements * sizeof(float) + solving + halves : 0);

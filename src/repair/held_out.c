@@ -3,6 +3,7 @@
 #include "support/cholesky.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/peer.h"
 
 #include <cblas.h>
@@ -15,8 +16,9 @@ static const double step = 3.1622776601683795;
 /* What a score may be off by in single precision, which then tells dampings apart. */
 static const double a_hundredth = 1e-2;
 
-uint64_t pare_held_out_bytes(int64_t width) {
-    return PANEL * (uint64_t)width * sizeof(float);
+uint64_t pare_held_out_bytes(int64_t rows, int64_t width) {
+    uint64_t summed = rows > PARE_HELD_OUT_ROWS ? 2 * PARE_HELD_OUT_ROWS : 0;
+    return (PANEL + summed) * (uint64_t)width * sizeof(float);
 }
 
 /* Dampings that are tried as a rule: 6.5 with 128 sequences of SmolLM2-135M, where they end a few steps above where
@@ -25,7 +27,7 @@ enum { TRIED = 6 };
 
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
     enum { SQUARE_BYTES = 32, ROWS_BYTES = 44 }; /* of elements of Gram matrices, and of corrections */
-    double m = (double)rows, n = (double)width, judged = 2.0 * TRIED;
+    double m = (double)pare_smaller(rows, PARE_HELD_OUT_ROWS), n = (double)width, judged = 2.0 * TRIED;
     pare_work work = {{0}};
     work.amount[PARE_WORK_SOLVES] = judged * (n * n * n / 3.0 + 2.0 * m * n * n);
     work.amount[PARE_WORK_SINGLE] = judged * m * n * n;
@@ -150,7 +152,7 @@ static pare_status go(const pare_held_out *p, double factor, float *panel, pare_
     return PARE_OK;
 }
 
-pare_status pare_held_out_damping(const pare_held_out *problem, pare_held_out_choice *out) {
+static pare_status choose(const pare_held_out *problem, pare_held_out_choice *out) {
     double start = problem->all->columns.damping;
     float *panel;
     *out = (pare_held_out_choice){.damping = start};
@@ -161,5 +163,45 @@ pare_status pare_held_out_damping(const pare_held_out *problem, pare_held_out_ch
     if (status == PARE_OK) status = go(problem, step, panel, out);
     if (status == PARE_OK && out->damping == start) status = go(problem, 1.0 / step, panel, out);
     pare_free(panel);
+    return status;
+}
+
+/* 1 or -1, by the row alone (the finaliser of SplitMix64). */
+static float sign_of(int64_t row) {
+    uint64_t bits = ((uint64_t)row + 1) * 0x9e3779b97f4a7c15u;
+    bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
+    bits = (bits ^ bits >> 27) * 0x94d049bb133111ebu;
+    return bits >> 63 ? 1.0f : -1.0f;
+}
+
+/* to: [PARE_HELD_OUT_ROWS, width], sums of every so-manieth row. */
+static void sum_rows(const float *from, int64_t rows, int64_t width, float *to) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < PARE_HELD_OUT_ROWS; i++) {
+        float *sum = to + i * width;
+        memset(sum, 0, (size_t)width * sizeof *sum);
+        for (int64_t row = i; row < rows; row += PARE_HELD_OUT_ROWS) {
+            const float *values = from + row * width, sign = sign_of(row);
+            for (int64_t j = 0; j < width; j++)
+                sum[j] += sign * values[j];
+        }
+    }
+}
+
+pare_status pare_held_out_damping(const pare_held_out *problem, pare_held_out_choice *out) {
+    const pare_least_squares *all = problem->all;
+    int64_t width = all->columns.width;
+    size_t summed = PARE_HELD_OUT_ROWS * (size_t)width;
+    float *sums;
+    if (all->rows <= PARE_HELD_OUT_ROWS) return choose(problem, out);
+    PARE_TRY(pare_alloc_uninitialized(&sums, 2 * summed, sizeof *sums, "least squares"));
+    sum_rows(all->cross, all->rows, width, sums);
+    sum_rows(problem->half_cross, all->rows, width, sums + summed);
+    pare_least_squares few = *all;
+    few.rows = PARE_HELD_OUT_ROWS;
+    few.cross = sums;
+    pare_held_out halves = {&few, problem->half_gram, sums + summed, problem->correction};
+    pare_status status = choose(&halves, out);
+    pare_free(sums);
     return status;
 }

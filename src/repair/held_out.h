@@ -13,7 +13,9 @@
  *   S(lambda) = sum over both (a, b) of   sum_b |r - A_a x|^2 - |r|^2  =  tr(A_a G_b A_a^T) - 2 tr(A_a C_b^T)
  *
  * Where single precision is enough for that (lambda is so large that A is off by less than a hundredth at the very
- * most), A is made in single precision. Lambda goes up or down from where it starts, by the square root of ten, as long
+ * most), A is made in single precision. Of more than PARE_HELD_OUT_ROWS rows S is what these many sums of rows with
+ * random signs make of it, the same ones for each lambda: E[s s^T] = I, so that it is right on average, whichever rows
+ * have the energy. Lambda goes up or down from where it starts, by the square root of ten, as long
  * as S falls. It is then taken as it is, not relative to the number of tokens, for the fit to all of them. Where S is
  * not below 0, the correction would not help what it has not seen, and is better left out. */
 #ifndef PARE_REPAIR_HELD_OUT_H
@@ -21,6 +23,8 @@
 
 #include "repair/least_squares.h"
 #include "support/work.h"
+
+enum { PARE_HELD_OUT_ROWS = 1024 };
 
 typedef struct pare_held_out {
     const pare_least_squares *all; /* of all tokens, with cross, and where lambda starts as its damping, > 0 */
@@ -35,7 +39,7 @@ typedef struct pare_held_out_choice {
 } pare_held_out_choice;
 
 /* Bytes of temporaries beside pare_least_squares_bytes. */
-uint64_t pare_held_out_bytes(int64_t width);
+uint64_t pare_held_out_bytes(int64_t rows, int64_t width);
 /* What is to be done, about: how often is decided by the way. */
 pare_work pare_held_out_work(int64_t rows, int64_t width);
 

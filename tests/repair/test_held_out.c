@@ -179,9 +179,53 @@ static void halves_come_back(void **state) {
     assert_int_equal(pare_held_out_damping(&halves, &choice), PARE_NUMERIC_ERROR);
 }
 
+/* Row r is row r % ROWS times a factor, a few of them large: as many rows as there are, with the sum of squares of
+ * their factors, have the same S. */
+static void many_rows_are_judged_by_few(void **state) {
+    (void)state;
+    enum { MANY = 5 * PARE_HELD_OUT_ROWS / 2, TALL = 30 };
+    static sums all, half;
+    static float wide[2][MANY * WIDTH], room[MANY * WIDTH];
+    for (uint64_t seed = 1; seed < 9; seed++) {
+        double squares[ROWS] = {0};
+        pare_random random = {.seed = seed};
+        world w;
+        make_world(&w, 0.15, seed);
+        memset(&all, 0, sizeof all);
+        add_tokens(&w, 3 * WIDTH, seed, &all);
+        half = all;
+        add_tokens(&w, 3 * WIDTH, seed + 1000, &all);
+        for (int r = 0; r < MANY; r++) {
+            float factor = (float)(fabs(normal(&random)) * (r % 97 == 0 ? TALL : 1));
+            squares[r % ROWS] += (double)factor * (double)factor;
+            for (int j = 0; j < WIDTH; j++) {
+                wide[0][r * WIDTH + j] = factor * all.cross[r % ROWS * WIDTH + j];
+                wide[1][r * WIDTH + j] = factor * half.cross[r % ROWS * WIDTH + j];
+            }
+        }
+        for (int i = 0; i < ROWS * WIDTH; i++) {
+            all.cross[i] *= (float)sqrt(squares[i / WIDTH]);
+            half.cross[i] *= (float)sqrt(squares[i / WIDTH]);
+        }
+        pare_held_out_choice few, exact;
+        pare_least_squares problem = problem_of(&all, 0.1), rows = problem;
+        rows.rows = MANY;
+        rows.cross = wide[0];
+        pare_held_out halves = {&problem, half.gram, half.cross, room};
+        assert_int_equal(pare_held_out_damping(&halves, &exact), PARE_OK);
+        halves = (pare_held_out){&rows, half.gram, wide[1], room};
+        assert_int_equal(pare_held_out_damping(&halves, &few), PARE_OK);
+        assert_true(exact.score < 0.0);
+        if (few.damping != exact.damping || !(fabs(few.score / exact.score - 1.0) < 0.25))
+            fail_msg("seed %d: %g (%g) by few, %g (%g) by all", (int)seed, few.damping, few.score, exact.damping,
+                     exact.score);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(better_than_both_extremes), cmocka_unit_test(as_theory_has_it),
-                                       cmocka_unit_test(where_it_starts_matters_little),
-                                       cmocka_unit_test(nothing_to_learn), cmocka_unit_test(halves_come_back)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(better_than_both_extremes),      cmocka_unit_test(as_theory_has_it),
+        cmocka_unit_test(where_it_starts_matters_little), cmocka_unit_test(nothing_to_learn),
+        cmocka_unit_test(many_rows_are_judged_by_few),    cmocka_unit_test(halves_come_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
