@@ -179,11 +179,11 @@ static void halves_come_back(void **state) {
     assert_int_equal(pare_held_out_damping(&halves, &choice), PARE_NUMERIC_ERROR);
 }
 
-/* Row r is row r % ROWS times a factor, a few of them large: as many rows as there are, with the sum of squares of
- * their factors, have the same S. */
+/* Row r is row r % SOME, with which all rows of a sum are alike, times a factor, a few of them large: as many rows as
+ * there are, with the sum of squares of their factors, have the same S. */
 static void many_rows_are_judged_by_few(void **state) {
     (void)state;
-    enum { MANY = 5 * PARE_HELD_OUT_ROWS / 2, TALL = 30 };
+    enum { MANY = 5 * PARE_HELD_OUT_ROWS / 2, TALL = 30, SOME = 16 };
     static sums all, half;
     static float wide[2][MANY * WIDTH], room[MANY * WIDTH];
     for (uint64_t seed = 1; seed < 9; seed++) {
@@ -197,10 +197,10 @@ static void many_rows_are_judged_by_few(void **state) {
         add_tokens(&w, 3 * WIDTH, seed + 1000, &all);
         for (int r = 0; r < MANY; r++) {
             float factor = (float)(fabs(normal(&random)) * (r % 97 == 0 ? TALL : 1));
-            squares[r % ROWS] += (double)factor * (double)factor;
+            squares[r % SOME] += (double)factor * (double)factor;
             for (int j = 0; j < WIDTH; j++) {
-                wide[0][r * WIDTH + j] = factor * all.cross[r % ROWS * WIDTH + j];
-                wide[1][r * WIDTH + j] = factor * half.cross[r % ROWS * WIDTH + j];
+                wide[0][r * WIDTH + j] = factor * all.cross[r % SOME * WIDTH + j];
+                wide[1][r * WIDTH + j] = factor * half.cross[r % SOME * WIDTH + j];
             }
         }
         for (int i = 0; i < ROWS * WIDTH; i++) {
