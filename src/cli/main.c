@@ -97,9 +97,13 @@ static void occupy_standard_streams(void) {
 }
 
 int main(int count, char **words) {
-    pare_process_prepare(words);
+    bool prepared = pare_process_prepare(words);
     occupy_standard_streams();
     prepare_signals();
     pare_terminal_open(false);
+    if (!prepared) {
+        pare_terminal_fail("there is not enough memory to start; end other programs");
+        return PARE_EXIT_FAILED;
+    }
     return pare_ranks_leave(pare_outcome_finish(dispatch(count > 0 ? count - 1 : 0, words + 1)));
 }

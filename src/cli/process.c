@@ -82,13 +82,14 @@ static void start_again(char **arguments) {
     execv(self, arguments);
 }
 
-void pare_process_prepare(char **arguments) {
+bool pare_process_prepare(char **arguments) {
     enum { LARGE = 1 << 30 };
     bool spin = !is_bound() && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT");
     bool spins = spin && setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0;
     const char *better = better_kernels();
-    bool mistaken = better && setenv("OPENBLAS_CORETYPE", better, 1) == 0;
-    if (spins || mistaken) start_again(arguments);
+    if (better && setenv("OPENBLAS_CORETYPE", better, 1) != 0) return false;
+    if (spins || better) start_again(arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, LARGE);
+    return true;
 }

@@ -2,6 +2,8 @@
 #ifndef PARE_CLI_PROCESS_H
 #define PARE_CLI_PROCESS_H
 
+#include <stdbool.h>
+
 /* Three things, measured with `pare bench` and on tiny models (docs/speed.md).
  *
  * Large temporary buffers come back to the allocator's heap instead of the kernel, which would have to clear their
@@ -14,7 +16,8 @@
  *
  * OpenBLAS chooses its kernels by the CPU's model, and takes one that it does not know, being older, for the first with
  * 64 bits. Where such a CPU has AVX-512 or AVX2 the same new start names the kernels for that, unless the user has
- * named some, or has held oneDNN to less than AVX-512. */
-void pare_process_prepare(char **arguments);
+ * named some, or has held oneDNN to less than AVX-512. False: there is no memory to name them, and numbers would end in
+ * other digits. */
+bool pare_process_prepare(char **arguments);
 
 #endif

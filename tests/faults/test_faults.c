@@ -86,7 +86,7 @@ static void what_was_found(void **state) {
 #ifndef __SANITIZE_ADDRESS__ /* which allocates itself */
 static void memory_is_denied(void **state) {
     (void)state;
-    static const char *const all[] = {"merge", "inspect"};
+    static const char *const all[] = {"merge", "inspect", "prune, reconstruct"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         fault_tally tally = {0};
         assert_true(fault_sweep_memory(&scene, find(all[i]), false, (fault_wish){.most = 8, .wrong = stderr}, &tally));
