@@ -61,20 +61,27 @@ static bool read_holder(const char *path, holder *h, struct stat *found, bool *t
            end == '\n' && h->process > 0;
 }
 
-/* True if the file at `path` is locked by someone who lives; where the file system has no such locks, false. */
-static bool is_flocked(const char *path) {
-    bool locked = false;
+/* True if the file at `path` is locked by someone who lives; where the file system has no such locks, false. *is_free:
+ * it could be locked, so nobody has. */
+static bool is_flocked(const char *path, bool *is_free) {
+    *is_free = false;
     int file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return false;
-    bool ours = pare_lock_take(file, &locked);
+    bool ours = pare_lock_take(file, is_free);
     close(file);
     return !ours;
 }
 
+/* A lock of this process that could not be removed when it was given back. */
+static bool is_left(const holder *h, const holder *own, bool free_again) {
+    return h->process == own->process && h->start == own->start && free_again;
+}
+
 static bool is_gone(const holder *h, const holder *own, const char *path) {
-    if (strcmp(h->host, own->host) != 0 || is_flocked(path)) return false;
+    bool free_again;
+    if (strcmp(h->host, own->host) != 0 || is_flocked(path, &free_again)) return false;
     unsigned long long start = start_of(h->process);
-    return !start || start != h->start;
+    return !start || start != h->start || is_left(h, own, free_again);
 }
 
 static pare_status refuse(const char *place, const char *path, const holder *h, const holder *own) {
