@@ -37,8 +37,8 @@ typedef struct pare_linear_output {
  *
  * rows: weight gradients, some rows at a time, each tensor's rows in order and complete before the next tensor's.
  * gradient: float [rows, columns] of the loss, the mean over all predictions of the batch. samples: float [rows,
- * columns], what `samples` asks for; NULL where that is nothing, and always for norms, the embedding and the head. Of an
- * expert that no token reaches, zeros.
+ * columns], what `samples` asks for; NULL where that is nothing, and always for norms, the embedding and the head. Of
+ * an expert that no token reaches, zeros.
  *
  * output_gradient, middle_gradient: dL/d(residual stream) where it leaves a block, and between the block's attention
  * and its FFN; float [tokens, d] of tokens [first_token, first_token + tokens) of the batch. Called for every

@@ -175,8 +175,8 @@ static void test_killed(void **state) {
     free(printed);
 }
 
-/* The second rank's files may not grow beyond 1 MB: its scratch disk is full, as its half of the displacement takes 2.2.
- * MPI's own are kept out of that. */
+/* The second rank's files may not grow beyond 1 MB: its scratch disk is full, as its half of the displacement
+ * takes 2.2. MPI's own are kept out of that. */
 static void test_full_disk(void **state) {
     const place *p = *state;
     const char *command[PROGRAM_WORDS], *words[PROGRAM_WORDS];
