@@ -85,8 +85,9 @@ static pare_status clear(const char *folder, const char *file) {
 
 pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
     const char *file = pare_output_file(run->output), *name = pare_path_name(file);
-    char *title = pare_format("%.*s", (int)(strlen(name) - strlen(".gguf")), name);
     PARE_TRY(pare_whole());
+    char *title = pare_format("%.*s", (int)(strlen(name) - strlen(".gguf")), name);
+    if (!title) return pare_whole();
     pare_origin origin;
     pare_gguf_exported said;
     const char *base = run->gguf.base;

@@ -69,8 +69,9 @@ static pare_status read_card(const char *path, pare_origin *out) {
 
 pare_status pare_origin_read(const char *model, pare_origin *out) {
     *out = (pare_origin){0};
-    char *card = pare_path_join(model, "README.md");
     PARE_TRY(pare_whole());
+    char *card = pare_path_join(model, "README.md");
+    if (!card) return pare_whole();
     pare_status status = pare_gguf_is(model) ? read_gguf(model, out) : read_card(card, out);
     free(card);
     return status == PARE_OUT_OF_MEMORY ? status : PARE_OK;

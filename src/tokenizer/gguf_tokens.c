@@ -57,9 +57,9 @@ static pare_status set_scores(const char *path, const json_t *vocabulary, const 
     json_t *merge;
     json_array_foreach(merges, rank, merge) {
         char *text = merged(merge);
-        PARE_TRY(pare_whole());
         const json_t *id = text ? json_object_get(vocabulary, text) : NULL;
         free(text);
+        PARE_TRY(pare_whole());
         if (!id)
             return pare_fail(PARE_FORMAT_ERROR, "%s: merge %zu makes a token that the vocabulary has not", path, rank);
         json_int_t number = json_integer_value(id);
