@@ -72,16 +72,12 @@ static bool is_flocked(const char *path, bool *is_free) {
     return !ours;
 }
 
-/* A lock of this process that could not be removed when it was given back. */
-static bool is_left(const holder *h, const holder *own, bool free_again) {
-    return h->process == own->process && h->start == own->start && free_again;
-}
-
+/* Or a lock of this process that could not be removed when it was given back. */
 static bool is_gone(const holder *h, const holder *own, const char *path) {
-    bool free_again;
-    if (strcmp(h->host, own->host) != 0 || is_flocked(path, &free_again)) return false;
+    bool is_free;
+    if (strcmp(h->host, own->host) != 0 || is_flocked(path, &is_free)) return false;
     unsigned long long start = start_of(h->process);
-    return !start || start != h->start || is_left(h, own, free_again);
+    return !start || start != h->start || (h->process == own->process && is_free);
 }
 
 static pare_status refuse(const char *place, const char *path, const holder *h, const holder *own) {

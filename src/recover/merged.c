@@ -61,8 +61,7 @@ static bool all_are(const pare_model *model, pare_dtype dtype) {
 
 /* Weights of 16 bits are rounded once when they are merged. */
 static double bound_of(const pare_trained *trained) {
-    bool exact = trained->backend->operand == PARE_DTYPE_F32 && all_are(trained->model, PARE_DTYPE_F32);
-    return exact ? PARE_VERIFY_BOUND : PARE_VERIFY_BOUND_BF16;
+    return all_are(trained->model, PARE_DTYPE_F32) ? PARE_VERIFY_BOUND : PARE_VERIFY_BOUND_BF16;
 }
 
 /* Both sides are to round alike: what rounds otherwise lets a token choose other experts, and a model that was cut to

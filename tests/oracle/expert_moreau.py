@@ -5,13 +5,11 @@ STEPS steps of delta <- prox((1 - gamma / rho) delta - gamma g), without noise, 
 weights and delta, which displaces experts' matrices alone. An expert's score is the sum of |w delta / rho| over all elements
 of its gate, up and down; "vectorize": the sum, over these three and their channels, of |the sum over the channel's
 elements|. "group": rows of matrices shrink by gamma eta, eta being the QUANTILE of the norms of the first step's rows."""
-import json
 import os
 import sys
 import tempfile
 
 import torch
-import transformers
 
 import families
 from expert_pruning import expert_modules, groups_of, is_turned, kept_of, loss_of
@@ -95,13 +93,9 @@ def case(name):
 
 
 def main():
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    cases = [case(name) for name in CASES]
-    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
-        lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
-        f.write('{"steps":%d,"rho":%g,"gamma":%g,"ratio":%g,"cases":[\n%s]}\n' % (STEPS, RHO, GAMMA, RATIO, lines))
+    families.quietly()
+    head = '"steps":%d,"rho":%g,"gamma":%g,"ratio":%g,' % (STEPS, RHO, GAMMA, RATIO)
+    families.write_rows(OUT, [case(name) for name in CASES], head)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,12 @@ puts attention's output out.
 For each case and method: tokens that reach each expert, whether its inputs are the layer's, masks of its matrices, of
 attention's and of what makes the latent of queries (hex, a bit for each weight, 1 = removed, least
 significant first, tensor after tensor), and the loss."""
-import json
 import os
 import sys
 import tempfile
 
 import numpy as np
 import torch
-import transformers
 
 import families
 import sparse
@@ -229,12 +227,8 @@ def case(name):
 
 
 def main():
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    cases = [case(name) for name in CASES]
-    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
-        f.write('{"cases":[\n%s]}\n' % ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases))
+    families.quietly()
+    families.write_rows(OUT, [case(name) for name in CASES])
 
 
 if __name__ == "__main__":

@@ -213,10 +213,20 @@ def write(out, cases):
             f.write(json.dumps(c, **compact)[:-1] + ',"tensors":[\n' + rows + "]}" + (",\n" if i + 1 < len(cases) else "]}\n"))
 
 
-def main():
+def write_rows(out, cases, head=""):
+    """One line for each case; head: members in front of them."""
+    with open(out, "w", encoding="utf-8", newline="\n") as f:
+        f.write('{%s"cases":[\n%s]}\n' % (head, ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)))
+
+
+def quietly():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
+
+
+def main():
+    quietly()
     experts = sys.argv[1:2] == ["--experts"]
     names = sys.argv[2:] or list(EXPERT_CASES if experts else CASES)
     cases = []

@@ -3,14 +3,12 @@ experts read: whole experts by REAP, by frequency, by the sums of their shares a
 of dense layers by norms of inputs; and what transformers makes of the smaller models: losses, names and shapes.
 
 By layer: the experts that stay, or the channels of each and of what all tokens reach ("ffn")."""
-import json
 import math
 import os
 import sys
 import tempfile
 
 import torch
-import transformers
 
 import families
 from expert_channels import kept_of
@@ -172,14 +170,11 @@ def case(name):
 
 
 def main():
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    families.quietly()
     cases = [case(name) for name in CASES]
     for one in cases:
         print(one["name"], [(row["method"], row["loss"]) for row in one["rows"]])
-    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
-        f.write('{"cases":[\n%s]}\n' % ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases))
+    families.write_rows(OUT, cases)
 
 
 if __name__ == "__main__":
