@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int fail_unknown(const char *word) {
@@ -64,14 +65,18 @@ static int dispatch(int count, char **words) {
     return PARE_EXIT_DONE;
 }
 
-/* The first signal asks the library to stop and undo; a second one ends the program at once. */
+/* The first signal asks the library to stop and undo; a second one ends the program at once. What comes within a second
+ * is the same one: a terminal sends Ctrl-C to a launcher and to what it has launched, and the launcher hands it on. */
 static void on_signal(int signal_number) {
     static volatile sig_atomic_t asked;
+    static volatile double first;
+    struct timespec now = {0};
     pare_interrupt();
-    if (!asked) {
-        asked = 1;
-        return;
-    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    if (!asked) first = seconds;
+    asked = 1;
+    if (seconds - first < 1.0) return;
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }

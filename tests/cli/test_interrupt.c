@@ -26,6 +26,10 @@ static char *stop(const workplace *place, int signal_number, const char *option,
     for (int i = 0; i < 2000 && made && !pare_file_exists(made); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     kill(child, signal_number);
+    if (signal_number == SIGINT) { /* once from the terminal, and once more from a launcher */
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        kill(child, signal_number);
+    }
     char *rest = calloc(1 << 20, 1), *said = NULL;
     assert_non_null(rest);
     if (fread(rest, 1, (1 << 20) - 1, err)) said = strstr(rest, "interrupted");
